@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * libtopn: item recommendation from implicit feedback.
+ *
+ * Conventions, stated once:
+ *  - Every fallible function returns a topn_status; the detail (file, line, option, value) is in
+ *    topn_context_message() of the context it was given.
+ *  - `_create`, `_read`, `_load`, `_train`, `_copy`, `_split` hand ownership to the caller, who calls the
+ *    matching `_free`; every `_free` accepts NULL. Plain getters lend: what they return lives as long as
+ *    the object it was asked from. On failure an output pointer is set to NULL.
+ *  - Users and items are 32-bit indices 0 … count−1 inside, external ids are NUL-terminated byte strings.
+ *  - A context belongs to one thread at a time. Data, models and retrievers never change after creation
+ *    and may be shared by any number of threads; a query belongs to one thread.
+ *  - The library never prints, never exits, never touches signals or the locale.
+ */
+#ifndef TOPN_TOPN_H
+#define TOPN_TOPN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define TOPN_API __attribute__((visibility("default")))
+#else
+#define TOPN_API
+#endif
+
+/* ---- Status ------------------------------------------------------------------------------------- */
+
+/* X(enumerator, value, stable name, what it means) */
+#define TOPN_STATUS_LIST(X)                                                                                            \
+    X(TOPN_OK, 0, "ok", "no error")                                                                                    \
+    X(TOPN_ERROR_ARGUMENT, 1, "argument", "a function was called with an argument it cannot take")                     \
+    X(TOPN_ERROR_OPTION, 2, "option", "an option is unknown or its value is out of bounds")                            \
+    X(TOPN_ERROR_DATA, 3, "data", "the input data are wrong")                                                          \
+    X(TOPN_ERROR_FORMAT, 4, "format", "a file is corrupt or of an unknown form or version")                            \
+    X(TOPN_ERROR_IO, 5, "io", "the operating system refused to read or write")                                         \
+    X(TOPN_ERROR_MEMORY, 6, "memory", "the memory needed is more than there is")                                       \
+    X(TOPN_ERROR_NUMERIC, 7, "numeric", "a computation failed or lost its accuracy")                                   \
+    X(TOPN_ERROR_NOT_FOUND, 8, "not-found", "no such user, item, method or entry")                                     \
+    X(TOPN_ERROR_UNSUPPORTED, 9, "unsupported", "this model or build cannot do that")                                  \
+    X(TOPN_ERROR_CANCELLED, 10, "cancelled", "the progress callback asked to stop")                                    \
+    X(TOPN_ERROR_INTERNAL, 11, "internal", "a defect in the library")
+
+typedef enum topn_status {
+#define TOPN_STATUS_ENUM(id, value, name, text) id = value,
+    TOPN_STATUS_LIST(TOPN_STATUS_ENUM)
+#undef TOPN_STATUS_ENUM
+} topn_status;
+
+/* "memory" for TOPN_ERROR_MEMORY; "unknown" for a value that is none of them. Never NULL. */
+TOPN_API const char *topn_status_name(topn_status status);
+/* One sentence on what the status means. Never NULL. */
+TOPN_API const char *topn_status_text(topn_status status);
+/* "0.1.0": version of the library that is running. */
+TOPN_API const char *topn_version(void);
+
+/* ---- Context: threads, seed, memory limit, callbacks, last message --------------------------------- */
+
+typedef struct topn_context topn_context;
+typedef struct topn_options topn_options;
+typedef struct topn_data topn_data;
+typedef struct topn_split topn_split;
+typedef struct topn_model topn_model;
+typedef struct topn_retriever topn_retriever;
+typedef struct topn_query topn_query;
+typedef struct topn_report topn_report;
+
+/* Where a long computation stands. `done` and `total` count `unit`s; total is 0 where it is not known. */
+typedef struct topn_progress {
+    const char *stage; /* "gram", "factor", "read events", … */
+    const char *unit;  /* "rows", "bytes", "users", … */
+    uint64_t done, total;
+    double value; /* current loss or NAN */
+} topn_progress;
+
+/* Called on the thread that called the library, between blocks of work. Returning false cancels: the
+ * function under way frees what it holds and returns TOPN_ERROR_CANCELLED. */
+typedef bool topn_progress_callback(const topn_progress *progress, void *user_data);
+/* One line of information without a newline, such as "columns: user=1 (userId), item=2 (movieId)". */
+typedef void topn_log_callback(const char *line, void *user_data);
+
+/* A context with all processors this process may use, seed 1 and the machine's memory as limit. */
+TOPN_API topn_status topn_context_create(topn_context **out);
+TOPN_API void topn_context_free(topn_context *context);
+/* Detail of the last failure in this context; "" when there was none. Valid until the next call. */
+TOPN_API const char *topn_context_message(const topn_context *context);
+/* Options "threads" (0 = all processors), "seed", "memory" (bytes or 8G; 0 = machine and cgroup limit),
+ * from an object made with TOPN_KIND_CONTEXT. */
+TOPN_API topn_status topn_context_apply(topn_context *context, const topn_options *options);
+TOPN_API int topn_context_threads(const topn_context *context);
+TOPN_API uint64_t topn_context_seed(const topn_context *context);
+TOPN_API void topn_context_set_progress(topn_context *context, topn_progress_callback *callback, void *user_data);
+TOPN_API void topn_context_set_log(topn_context *context, topn_log_callback *callback, void *user_data);
+
+/* ---- Registries and options ------------------------------------------------------------------------ */
+
+typedef enum topn_kind {
+    TOPN_KIND_CONTEXT,    /* one entry, "context": threads, seed, memory */
+    TOPN_KIND_READER,     /* one entry, "reader": format, columns, filters */
+    TOPN_KIND_FORMAT,     /* file formats; their options are the reader's */
+    TOPN_KIND_SPLIT,      /* evaluation protocols */
+    TOPN_KIND_METHOD,     /* training methods */
+    TOPN_KIND_RETRIEVER,  /* ways to find the top n */
+    TOPN_KIND_METRIC,     /* metrics; their options are the evaluation's */
+    TOPN_KIND_EVALUATION, /* one entry, "evaluation": metrics, intervals */
+    TOPN_KIND_EXPORT,     /* export formats */
+    TOPN_KIND_COUNT
+} topn_kind;
+
+typedef struct topn_entry {
+    const char *name;    /* "chol" */
+    const char *summary; /* one line */
+    const char *source;  /* paper and section, or "" */
+} topn_entry;
+
+TOPN_API size_t topn_registry_count(topn_kind kind);
+/* false when index is past the end. */
+TOPN_API bool topn_registry_entry(topn_kind kind, size_t index, topn_entry *out);
+
+typedef enum topn_option_type {
+    TOPN_OPTION_INTEGER,
+    TOPN_OPTION_REAL,
+    TOPN_OPTION_BOOLEAN,
+    TOPN_OPTION_TEXT,
+    TOPN_OPTION_CHOICE,
+    TOPN_OPTION_SIZE /* bytes: 1073741824, 1G, 512M */
+} topn_option_type;
+
+typedef struct topn_option_info {
+    const char *name;         /* "l2", spelled with '-' between words */
+    const char *help;         /* one sentence */
+    const char *default_text; /* as it would be written on the command line */
+    const char *bounds;       /* "1e-9 … 1e+12", "popularity|random|given", or "" */
+    topn_option_type type;
+    bool is_set; /* given by the caller; false: the default holds */
+} topn_option_info;
+
+/* Options of one registry entry, filled with defaults. TOPN_ERROR_NOT_FOUND names the nearest entry. */
+TOPN_API topn_status topn_options_create(topn_context *context, topn_kind kind, const char *name, topn_options **out);
+TOPN_API void topn_options_free(topn_options *options);
+TOPN_API size_t topn_options_count(const topn_options *options);
+TOPN_API bool topn_options_info(const topn_options *options, size_t index, topn_option_info *out);
+/* Parses, checks bounds, stores. Later calls win. Unknown keys are TOPN_ERROR_OPTION with a hint. */
+TOPN_API topn_status topn_options_set(topn_context *context, topn_options *options, const char *key, const char *value);
+/* Current value as text that topn_options_set would take back; NULL for an unknown key. Lent until the next set. */
+TOPN_API const char *topn_options_get(const topn_options *options, const char *key);
+TOPN_API bool topn_options_has(const topn_options *options, const char *key);
+
+/* One key and value of a YAML (or JSON) options file: a flat mapping of scalars. Returning anything but
+ * TOPN_OK ends the reading with that status. */
+typedef topn_status topn_option_visitor(topn_context *context, const char *key, const char *value, void *user_data);
+/* Reads such a file; a fault names file and line. */
+TOPN_API topn_status topn_options_file(topn_context *context, const char *path, topn_option_visitor *visit,
+                                       void *user_data);
+
+/* ---- Interaction data ------------------------------------------------------------------------------- */
+
+/* Reads events into users × items with ids. `path` may be a file, a folder (Netflix), "-" (standard input) or the
+ * binary form that topn_data_save writes; gzip and zstd are seen through. `reader` may be NULL (defaults).
+ * Duplicate pairs are merged by the reader's rule; indices follow the sorted ids (numeric order when all ids are
+ * integers, else byte order), so the order of lines in the file changes nothing.
+ * Errors: DATA (file:line and value), FORMAT, IO, OPTION, MEMORY. Time linear in bytes, plus sorting. */
+TOPN_API topn_status topn_data_read(topn_context *context, const char *path, const topn_options *reader,
+                                    topn_data **out);
+/* From arrays: indptr [users + 1], indices [indptr[users]], values the same or NULL (all 1). Rows may be
+ * unsorted; duplicate pairs are summed. Ids are the decimal indices. */
+TOPN_API topn_status topn_data_copy_csr(topn_context *context, uint32_t users, uint32_t items, const uint64_t *indptr,
+                                        const uint32_t *indices, const float *values, topn_data **out);
+/* Writes the binary form (FORMAT.md), atomically. */
+TOPN_API topn_status topn_data_save(topn_context *context, const topn_data *data, const char *path);
+/* Writes text: user TAB item [TAB weight] [TAB timestamp], with a header; atomically. */
+TOPN_API topn_status topn_data_write_text(topn_context *context, const topn_data *data, const char *path);
+TOPN_API void topn_data_free(topn_data *data);
+
+TOPN_API uint32_t topn_data_users(const topn_data *data);
+TOPN_API uint32_t topn_data_items(const topn_data *data);
+TOPN_API uint64_t topn_data_events(const topn_data *data);
+/* 16 hexadecimal digits over ids, pairs, weights and times. */
+TOPN_API const char *topn_data_fingerprint(const topn_data *data);
+TOPN_API const char *topn_data_user_id(const topn_data *data, uint32_t user); /* NULL past the end */
+TOPN_API const char *topn_data_item_id(const topn_data *data, uint32_t item);
+TOPN_API const char *topn_data_item_title(const topn_data *data, uint32_t item); /* NULL when there is none */
+TOPN_API bool topn_data_find_user(const topn_data *data, const char *id, uint32_t *out);
+TOPN_API bool topn_data_find_item(const topn_data *data, const char *id, uint32_t *out);
+/* Lends user's items (ascending) and weights, both [return value]. Either output may be NULL. */
+TOPN_API size_t topn_data_history(const topn_data *data, uint32_t user, const uint32_t **items, const float **weights);
+
+/* minimum, 10 %, 25 %, 50 %, 75 %, 90 %, 99 %, maximum and mean of a count or weight */
+typedef struct topn_distribution {
+    double minimum, p10, p25, median, p75, p90, p99, maximum, mean;
+} topn_distribution;
+
+/* What reading saw and left out. Reasons: "below --min-weight", "before --since", "users with few events", … */
+typedef struct topn_dropped {
+    const char *reason;
+    uint64_t events;
+} topn_dropped;
+
+typedef struct topn_description {
+    uint32_t users, items;
+    uint64_t events;
+    double density;                /* events / (users · items) */
+    topn_distribution per_user;    /* events per user */
+    topn_distribution per_item;    /* events per item */
+    topn_distribution weight;      /* merged weight of an event */
+    double gini_items;             /* 0 = all items equally popular, 1 = one item has all events */
+    bool has_weights, has_times;   /* whether the source had such a column */
+    int64_t first_time, last_time; /* seconds since 1970, when has_times */
+    uint64_t rows_read;            /* events in the source, before filters and merging */
+    uint64_t duplicates;           /* events merged into another of the same user and item */
+    const char *source;            /* path as given */
+    const char *format;            /* "delimited (comma)", … */
+    const char *columns;           /* "user=1 (userId), item=2 (movieId), weight=3 (rating)" */
+    const topn_dropped *dropped;   /* [dropped_count], only reasons that dropped something */
+    size_t dropped_count;
+} topn_description;
+
+/* O(users + items + events log events). Strings and arrays are lent by the data. */
+TOPN_API topn_status topn_data_describe(topn_context *context, const topn_data *data, topn_description *out);
+
+/* ---- Splitting --------------------------------------------------------------------------------------- */
+
+typedef enum topn_part {
+    TOPN_PART_TRAIN,
+    TOPN_PART_VALIDATION_SEEN,
+    TOPN_PART_VALIDATION_HIDDEN,
+    TOPN_PART_TEST_SEEN,
+    TOPN_PART_TEST_HIDDEN,
+    TOPN_PART_COUNT
+} topn_part;
+
+/* "train", "validation-seen", … NULL past the end. */
+TOPN_API const char *topn_part_name(topn_part part);
+/* options: of a TOPN_KIND_SPLIT entry. `test` is NULL but for protocol "fixed", where it holds the given test events.
+ * Randomness comes from the context's seed. */
+TOPN_API topn_status topn_data_split(topn_context *context, const topn_data *data, const topn_data *test,
+                                     const topn_options *options, topn_split **out);
+/* Lends a part, NULL when the protocol makes none (no validation users asked for, say). */
+TOPN_API const topn_data *topn_split_part(const topn_split *split, topn_part part);
+/* Writes train.tsv, validation-seen.tsv, … and split.json (protocol, options, seed, counts, fingerprints) to a folder
+ * that is made when missing; the folder appears whole or not at all. */
+TOPN_API topn_status topn_split_save(topn_context *context, const topn_split *split, const char *folder);
+TOPN_API void topn_split_free(topn_split *split);
+
+/* ---- Training and model files -------------------------------------------------------------------------- */
+
+/* What a method will need, before anything is allocated. */
+typedef struct topn_cost {
+    uint64_t peak_bytes; /* including the data */
+    double flops;
+    uint64_t available_bytes; /* what the machine or --memory grants */
+} topn_cost;
+
+TOPN_API topn_status topn_train_cost(topn_context *context, const topn_data *data, const topn_options *options,
+                                     topn_cost *out);
+/* options: of a TOPN_KIND_METHOD entry; `reader` (NULL allowed) is recorded in the model beside them.
+ * Errors: MEMORY with both figures before anything is allocated, OPTION, NUMERIC with the remedy. */
+TOPN_API topn_status topn_train(topn_context *context, const topn_data *data, const topn_options *options,
+                                const topn_options *reader, topn_model **out);
+TOPN_API topn_status topn_model_save(topn_context *context, const topn_model *model, const char *path);
+/* Maps the file; arrays are verified against their checksums. */
+TOPN_API topn_status topn_model_load(topn_context *context, const char *path, topn_model **out);
+TOPN_API void topn_model_free(topn_model *model);
+/* Priors π: score = ⟨φ, ψ⟩·π + b (P1 eq. 6–7). priors [items], finite. A changed copy that shares nothing. */
+TOPN_API topn_status topn_model_copy_with_priors(topn_context *context, const topn_model *model, const float *priors,
+                                                 topn_model **out);
+
+TOPN_API uint32_t topn_model_items(const topn_model *model);
+TOPN_API uint32_t topn_model_users(const topn_model *model); /* users whose histories the model keeps */
+TOPN_API const char *topn_model_item_id(const topn_model *model, uint32_t item);
+TOPN_API const char *topn_model_item_title(const topn_model *model, uint32_t item);
+TOPN_API const char *topn_model_user_id(const topn_model *model, uint32_t user);
+TOPN_API bool topn_model_find_item(const topn_model *model, const char *id, uint32_t *out);
+TOPN_API bool topn_model_find_user(const topn_model *model, const char *id, uint32_t *out);
+TOPN_API size_t topn_model_history(const topn_model *model, uint32_t user, const uint32_t **items,
+                                   const float **weights);
+/* Metadata in file order: method, options, data fingerprint, counts, residuals, seconds. false past the end. */
+TOPN_API bool topn_model_metadata(const topn_model *model, size_t index, const char **key, const char **value);
+
+typedef struct topn_array_info {
+    const char *name; /* "encoder.indptr", … */
+    const char *type; /* "F32", "U32", "U64", "U8", "I64" */
+    uint64_t shape[2];
+    size_t dimensions;
+    uint64_t bytes;
+} topn_array_info;
+/* Arrays of a model as they are or would be in its file. false past the end. */
+TOPN_API bool topn_model_array(const topn_model *model, size_t index, topn_array_info *out);
+/* options: of a TOPN_KIND_EXPORT entry. `table` is "items" or "encoder". */
+TOPN_API topn_status topn_model_export(topn_context *context, const topn_model *model, const char *table,
+                                       const topn_options *options, const char *path);
+
+/* ---- Retrieval ---------------------------------------------------------------------------------------- */
+
+/* Immutable, shared by threads; keeps a reference to `model`, which must outlive it. options: NULL or of a
+ * TOPN_KIND_RETRIEVER entry ("exact"). */
+TOPN_API topn_status topn_retriever_create(topn_context *context, const topn_model *model, const topn_options *options,
+                                           topn_retriever **out);
+TOPN_API void topn_retriever_free(topn_retriever *retriever);
+/* One thread's scratch. Keeps references to `context` (for messages) and `retriever`. */
+TOPN_API topn_status topn_query_create(topn_context *context, const topn_retriever *retriever, topn_query **out);
+TOPN_API void topn_query_free(topn_query *query);
+
+/* Whom to recommend to and what may be recommended. Zero-initialise, then set what is needed. */
+typedef struct topn_request {
+    const uint32_t *history; /* [history_length] item indices, any order, no duplicates */
+    const float *weights;    /* [history_length] or NULL (all 1) */
+    size_t history_length;
+    const uint32_t *allow; /* [allow_count] when not NULL: only these items may appear */
+    size_t allow_count;
+    const uint32_t *deny; /* [deny_count] items that may not appear */
+    size_t deny_count;
+    bool include_seen; /* false: items of the history may not appear */
+} topn_request;
+
+/* The n best items, best first, ties by item index; filters apply before the cut. item_out, score_out [n];
+ * *found ≤ n. Errors: ARGUMENT for an index out of range. */
+TOPN_API topn_status topn_recommend(topn_query *query, const topn_request *request, size_t n, uint32_t *item_out,
+                                    float *score_out, size_t *found);
+/* Items that a history of this one item scores highest, itself excluded. UNSUPPORTED for models without items
+ * relations. */
+TOPN_API topn_status topn_similar(topn_query *query, uint32_t item, size_t n, uint32_t *item_out, float *score_out,
+                                  size_t *found);
+/* Scores of any items, the seen ones included. score_out [count]. */
+TOPN_API topn_status topn_score(topn_query *query, const topn_request *request, const uint32_t *items, size_t count,
+                                float *score_out);
+/* What each history item adds to the score of `item`: contribution_out [history_length], in the order given;
+ * they and *bias_out sum to the score. */
+TOPN_API topn_status topn_explain(topn_query *query, const topn_request *request, uint32_t item,
+                                  float *contribution_out, float *bias_out);
+
+/* Recommendations for many users at once, scored in blocks over all threads. `histories` is NULL for the users the
+ * model keeps, else data whose item ids are looked up in the model (unknown ones are left out of the history).
+ * `users` [user_count] are indices into it, NULL for all. The callback runs on the calling thread in that order;
+ * returning false cancels. */
+typedef bool topn_recommend_callback(uint32_t user, const uint32_t *items, const float *scores, size_t found,
+                                     void *user_data);
+TOPN_API topn_status topn_recommend_many(topn_context *context, const topn_retriever *retriever,
+                                         const topn_data *histories, const uint32_t *users, size_t user_count, size_t n,
+                                         const topn_request *filters, topn_recommend_callback *callback,
+                                         void *user_data);
+
+/* ---- Evaluation --------------------------------------------------------------------------------------- */
+
+/* Ranks all items for every user with hidden events; the user's seen items are left out unless told otherwise.
+ * Users of `seen` and `hidden` are matched by id, items by id with the model. `candidates`: NULL, or per user the items
+ * that are ranked together with his hidden ones; metrics are then named "sampled-…". options: TOPN_KIND_EVALUATION or
+ * NULL. */
+TOPN_API topn_status topn_evaluate(topn_context *context, const topn_retriever *retriever, const topn_data *seen,
+                                   const topn_data *hidden, const topn_data *candidates, const topn_options *options,
+                                   topn_report **out);
+TOPN_API void topn_report_free(topn_report *report);
+
+typedef struct topn_metric_result {
+    const char *name;       /* "ndcg@100" */
+    const char *definition; /* formula in words, with its source */
+    double mean, low, high; /* over users, with the bootstrap interval; low = high = NAN for whole-catalogue metrics */
+    bool per_user;          /* false: a property of all lists together (catalogue coverage, Gini) */
+} topn_metric_result;
+
+TOPN_API size_t topn_report_count(const topn_report *report);
+TOPN_API bool topn_report_metric(const topn_report *report, size_t index, topn_metric_result *out);
+TOPN_API size_t topn_report_users(const topn_report *report);
+TOPN_API const char *topn_report_user_id(const topn_report *report, size_t user);
+/* NAN for metrics that are not per user. */
+TOPN_API double topn_report_value(const topn_report *report, size_t metric, size_t user);
+/* Facts beside the metrics: protocol, tie rule, users, unknown items, seconds. false past the end. */
+TOPN_API bool topn_report_fact(const topn_report *report, size_t index, const char **key, const char **value);
+/* Paired bootstrap and sign-flip test of metric `index` between two reports over the same users.
+ * ARGUMENT when users or metrics differ. */
+typedef struct topn_comparison {
+    double difference, low, high, p_value; /* a − b */
+} topn_comparison;
+TOPN_API topn_status topn_report_compare(topn_context *context, const topn_report *a, const topn_report *b,
+                                         size_t index, topn_comparison *out);
+
+/* ---- Machine ------------------------------------------------------------------------------------------ */
+
+/* Facts about processor, BLAS, threads, memory and measured speed, with advice. Each call of the callback is one
+ * line: what, its value, and "" or what to change. Takes about a second. */
+typedef void topn_doctor_callback(const char *what, const char *value, const char *advice, void *user_data);
+TOPN_API topn_status topn_doctor(topn_context *context, topn_doctor_callback *callback, void *user_data);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

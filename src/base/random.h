@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC 2011), keyed by (seed, stream) and
+ * counted by index, so the value at an index depends on nothing else: not on threads, not on order.
+ */
+#ifndef TOPN_BASE_RANDOM_H
+#define TOPN_BASE_RANDOM_H
+
+#include <stdint.h>
+
+/* Streams keep uses of one seed apart. Add a row, never renumber. */
+typedef enum random_stream {
+    RANDOM_SPLIT_USERS = 1,
+    RANDOM_SPLIT_EVENTS = 2,
+    RANDOM_ORDER = 3,
+    RANDOM_RESIDUAL = 4,
+    RANDOM_LANCZOS = 5,
+    RANDOM_BOOTSTRAP = 6,
+    RANDOM_SIGN_FLIP = 7,
+    RANDOM_DOCTOR = 8,
+} random_stream;
+
+/* Four 32-bit words for (seed, stream, index). */
+void random_block(uint64_t seed, random_stream stream, uint64_t index, uint32_t out[4]);
+/* 64 random bits. */
+uint64_t random_bits(uint64_t seed, random_stream stream, uint64_t index);
+/* Uniform on [0, 1) with 53 bits. */
+double random_uniform(uint64_t seed, random_stream stream, uint64_t index);
+/* Uniform on 0 … bound−1, bound ≥ 1; bias below 2⁻³². */
+uint32_t random_below(uint64_t seed, random_stream stream, uint64_t index, uint32_t bound);
+/* Standard normal (Box–Muller). */
+double random_normal(uint64_t seed, random_stream stream, uint64_t index);
+
+#endif

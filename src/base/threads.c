@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/threads.h"
+
+#include <sched.h>
+#include <stdio.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+/* Whole processors granted by cgroup v2's cpu.max ("quota period" in microseconds), 0 when unlimited. */
+static int cgroup_processors(void)
+{
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+    if (!file)
+        return 0;
+    long quota = 0, period = 0;
+    const int fields = fscanf(file, "%ld %ld", &quota, &period);
+    fclose(file);
+    if (fields != 2 || quota <= 0 || period <= 0)
+        return 0;
+    return (int)((quota + period - 1) / period);
+}
+
+int threads_available(void)
+{
+#ifdef _OPENMP
+    cpu_set_t set;
+    int count = 1;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        count = CPU_COUNT(&set);
+    const int granted = cgroup_processors();
+    if (granted > 0 && granted < count)
+        count = granted;
+    return count < 1 ? 1 : count;
+#else
+    return 1;
+#endif
+}
+
+int thread_index(void)
+{
+#ifdef _OPENMP
+    return omp_get_thread_num();
+#else
+    return 0;
+#endif
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A file format is one file that exports one descriptor; formats.def lists them, most specific first.
+ */
+#ifndef TOPN_INGEST_FORMAT_H
+#define TOPN_INGEST_FORMAT_H
+
+#include "base/option_table.h"
+#include "data/interactions.h"
+
+/* Reader options (TOPN_KIND_READER). */
+typedef struct reader_params {
+    char *format;                                                  /* name of a format, or "auto" */
+    char *user_column, *item_column, *weight_column, *time_column; /* name or 1-based number; NULL = guess; "none" */
+    char *separator;                                               /* "auto", ",", "tab", "::", ";", "|", "space" */
+    int header;                                                    /* choice auto|yes|no */
+    int encoding;                                                  /* choice auto|utf-8|latin-1 */
+    double min_weight;                                             /* auto (NAN) = no limit */
+    int64_t min_user_events, min_item_events;
+    char *since, *until; /* seconds since 1970, or YYYY-MM-DD[THH:MM:SS], UTC; NULL = open */
+    int duplicates;      /* choice sum|max|last|count */
+    char *titles;        /* side file or NULL */
+} reader_params;
+extern const option_table reader_option_table;
+
+typedef struct event_sink event_sink; /* src/ingest/events.h: where formats put what they read */
+typedef struct source source;         /* src/ingest/source.h: bytes of a file, decompressed */
+
+typedef struct format {
+    const char *name;    /* "delimited" */
+    const char *summary; /* one line with an example */
+    /* 0 = surely not, 100 = surely, from the path and the first bytes. */
+    int (*probe)(const char *path, const unsigned char *head, size_t size);
+    topn_status (*read)(topn_context *, source *, const reader_params *, event_sink *);
+} format;
+
+const format *format_at(size_t index);
+const format *format_find(const char *name);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What every method ends as: an encoder and an item table.
+ *
+ *     score(c, i) = ⟨φ(c), ψ_i⟩ · π_i + b_i                                  (P1 eq. 7, P2 eq. 2)
+ *
+ * encoder     φ(c) from the context c, which here is a weighted history of items
+ *   CONSTANT  no φ; score = b_i (popularity)
+ *   BAG       φ = s · Σ_h w_h · T_h over the history, T_h row h of `rows`; s = (Σ w_h)^−normalizer
+ * item table  ψ_i
+ *   NONE      no ψ (with CONSTANT)
+ *   IDENTITY  φ is the score vector itself: T is items × items (EASE, SLIM, item-kNN)
+ *   SHARED    ψ_i = T_i, the encoder's own rows (CHOL)
+ *   SPARSE, DENSE  its own rows [items × dimensions]
+ */
+#ifndef TOPN_MODEL_MODEL_H
+#define TOPN_MODEL_MODEL_H
+
+#include "base/record.h"
+#include "data/id_map.h"
+#include "data/interactions.h"
+#include "numeric/matrix.h"
+#include "store/safetensors.h"
+
+typedef enum table_form { TABLE_NONE, TABLE_DENSE, TABLE_SPARSE } table_form;
+
+/* Rows of embeddings, [items × dimensions], dense or sparse. */
+typedef struct embedding_table {
+    table_form form;
+    dense_matrix dense;
+    sparse_matrix sparse;
+} embedding_table;
+
+/* Row count and width whatever the form; 0 for NONE. */
+size_t embedding_rows(const embedding_table *table);
+size_t embedding_dimensions(const embedding_table *table);
+void embedding_clear(embedding_table *table);
+
+typedef enum encoder_kind { ENCODER_CONSTANT, ENCODER_BAG } encoder_kind;
+typedef enum item_table_kind { ITEMS_NONE, ITEMS_IDENTITY, ITEMS_SHARED, ITEMS_OWN } item_table_kind;
+
+struct topn_model {
+    struct {
+        encoder_kind kind;
+        embedding_table rows;
+        double normalizer; /* exponent, 0 = none */
+        bool use_weights;  /* false: every history weight counts as 1 */
+    } encoder;
+    struct {
+        item_table_kind kind;
+        embedding_table rows; /* ITEMS_OWN only */
+        float *priors;        /* π [items], or NULL = all 1 */
+        float *biases;        /* b [items], or NULL = all 0 */
+    } table;
+    uint32_t items;
+    string_table item_ids; /* [items] */
+    string_table titles;   /* [items] or count 0 */
+    id_index items_by_id;
+    string_table user_ids; /* [users] or count 0 */
+    id_index users_by_id;
+    sparse_matrix histories; /* users × items; values may be NULL (all 1) */
+    record metadata;
+    safetensors_file *file; /* when arrays are mapped: none of them is freed; else NULL */
+};
+
+/* An empty model with ids, titles and (keep_histories) histories copied from the training data, and the metadata
+ * "data.*" filled. The method fills encoder and table, whose arrays become the model's. */
+topn_status model_create(topn_context *context, const topn_data *data, bool keep_histories, topn_model **out);
+/* The rows ψ that the item table stands for; NULL for NONE and IDENTITY. */
+const embedding_table *model_item_rows(const topn_model *model);
+/* Every value finite, every shape fitting the others; NUMERIC (values) or FORMAT (shapes) with the array's name. */
+topn_status model_check(topn_context *context, const topn_model *model);
+
+#endif

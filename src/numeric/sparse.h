@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Operations on compressed sparse rows.
+ */
+#ifndef TOPN_NUMERIC_SPARSE_H
+#define TOPN_NUMERIC_SPARSE_H
+
+#include "base/context.h"
+#include "numeric/matrix.h"
+
+/* Arrays for `nonzeros` entries; indptr[0] = 0, the rest is the caller's to fill. */
+topn_status sparse_create(topn_context *context, uint32_t rows, uint32_t columns, uint64_t nonzeros,
+                          sparse_matrix *out);
+void sparse_clear(sparse_matrix *matrix);
+/* Aᵀ in O(rows + columns + nonzeros); rows of the result ascend. */
+topn_status sparse_transpose(topn_context *context, const sparse_matrix *matrix, sparse_matrix *out);
+/* Fault of the arrays (indptr not ascending, index out of range or not ascending in its row, value not finite) as
+ * TOPN_ERROR_FORMAT with `what` and the place; O(nonzeros). */
+topn_status sparse_check(topn_context *context, const sparse_matrix *matrix, const char *what);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From histories to scores and to the n best items, for any model (encoder + item table).
+ */
+#ifndef TOPN_RETRIEVE_RETRIEVER_H
+#define TOPN_RETRIEVE_RETRIEVER_H
+
+#include "base/option_table.h"
+#include "model/model.h"
+
+struct topn_retriever {
+    const topn_model *model;
+    sparse_matrix postings; /* transposed sparse item rows (dimension → items), when the model has such; owned */
+};
+extern const option_table retriever_option_table;
+
+/* One user's history. Items ascend or not; weights NULL = all 1. */
+typedef struct history {
+    const uint32_t *items;
+    const float *weights;
+    size_t length;
+} history;
+
+/* One thread's memory for scoring blocks of users. */
+typedef struct block_scorer block_scorer;
+topn_status block_scorer_create(topn_context *context, const topn_retriever *retriever, block_scorer **out);
+void block_scorer_free(block_scorer *scorer);
+/* Users that one call of block_scores should take (≥ 1); depends on the model only. */
+size_t block_scorer_users(const block_scorer *scorer);
+/* Scores of all items for `count` ≤ block_scorer_users users: (*scores)[u * items + i], lent until the next call, and
+ * the caller may overwrite it (mask). The same bits whatever block a user falls in and whatever else is in it. */
+topn_status block_scores(block_scorer *scorer, const history *users, size_t count, float **scores);
+
+/* The n best of scores[0 … items−1]: higher first, ties by smaller index; entries equal to −∞ never count.
+ * `item_out`, `score_out` [n]; returns how many were found. O(items + n log n). */
+size_t select_top(const float *scores, uint32_t items, size_t n, uint32_t *item_out, float *score_out);
+
+#endif
