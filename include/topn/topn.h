@@ -257,6 +257,7 @@ typedef struct topn_cost {
     uint64_t available_bytes; /* what the machine or --memory grants */
 } topn_cost;
 
+/* Predicts what topn_train would need, without allocating it. O(data). Errors: OPTION. */
 TOPN_API topn_status topn_train_cost(topn_context *context, const topn_data *data, const topn_options *options,
                                      topn_cost *out);
 /* options: of a TOPN_KIND_METHOD entry; `reader` (NULL allowed) is recorded in the model beside them.
@@ -365,6 +366,7 @@ typedef struct topn_metric_result {
 } topn_metric_result;
 
 TOPN_API size_t topn_report_count(const topn_report *report);
+/* Mean and interval of one metric. false past the end. */
 TOPN_API bool topn_report_metric(const topn_report *report, size_t index, topn_metric_result *out);
 TOPN_API size_t topn_report_users(const topn_report *report);
 TOPN_API const char *topn_report_user_id(const topn_report *report, size_t user);
