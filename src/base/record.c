@@ -9,31 +9,31 @@
 #include "base/memory.h"
 
 /* The entry of key, appended when new. */
-static topn_status entry_of(topn_context *context, record *record, const char *key, record_entry **out)
+static topn_status entry_of(topn_context *context, record *fields, const char *key, record_entry **out)
 {
-    for (size_t index = 0; index < record->count; index++) {
-        *out = &record->entries[index];
+    for (size_t index = 0; index < fields->count; index++) {
+        *out = &fields->entries[index];
         if (strcmp((*out)->key, key) == 0)
             return TOPN_OK;
     }
     topn_status status;
-    if (record->count == record->capacity) {
-        const size_t capacity = record->capacity ? 2 * record->capacity : 16;
-        TRY(RESIZE(context, capacity, &record->entries));
-        record->capacity = capacity;
+    if (fields->count == fields->capacity) {
+        const size_t capacity = fields->capacity ? 2 * fields->capacity : 16;
+        TRY(RESIZE(context, capacity, &fields->entries));
+        fields->capacity = capacity;
     }
-    *out = &record->entries[record->count];
+    *out = &fields->entries[fields->count];
     **out = (record_entry){0};
     TRY(memory_copy_text(context, key, &(*out)->key));
-    record->count++;
+    fields->count++;
 done:
     return status;
 }
 
-static topn_status set_text(topn_context *context, record *record, const char *key, char *value)
+static topn_status set_text(topn_context *context, record *fields, const char *key, char *value)
 {
     record_entry *entry;
-    const topn_status status = entry_of(context, record, key, &entry);
+    const topn_status status = entry_of(context, fields, key, &entry);
     if (status != TOPN_OK) {
         free(value);
         return status;
@@ -43,7 +43,7 @@ static topn_status set_text(topn_context *context, record *record, const char *k
     return TOPN_OK;
 }
 
-topn_status record_set(topn_context *context, record *record, const char *key, const char *format, ...)
+topn_status record_set(topn_context *context, record *fields, const char *key, const char *format, ...)
 {
     va_list arguments, again;
     va_start(arguments, format);
@@ -55,35 +55,35 @@ topn_status record_set(topn_context *context, record *record, const char *key, c
     if (status == TOPN_OK)
         vsnprintf(value, (size_t)length + 1, format, again);
     va_end(again);
-    return status == TOPN_OK ? set_text(context, record, key, value) : status;
+    return status == TOPN_OK ? set_text(context, fields, key, value) : status;
 }
 
-topn_status record_set_real(topn_context *context, record *record, const char *key, double value)
+topn_status record_set_real(topn_context *context, record *fields, const char *key, double value)
 {
     char text[40];
     int digits = 6;
     do
         snprintf(text, sizeof text, "%.*g", digits, value);
     while (strtod(text, NULL) != value && ++digits <= 17 && value == value);
-    return record_set(context, record, key, "%s", text);
+    return record_set(context, fields, key, "%s", text);
 }
 
-const char *record_get(const record *record, const char *key)
+const char *record_get(const record *fields, const char *key)
 {
-    for (size_t index = 0; index < record->count; index++)
-        if (strcmp(record->entries[index].key, key) == 0)
-            return record->entries[index].value;
+    for (size_t index = 0; index < fields->count; index++)
+        if (strcmp(fields->entries[index].key, key) == 0)
+            return fields->entries[index].value;
     return NULL;
 }
 
-topn_status record_set_options(topn_context *context, record *record, const char *prefix, const topn_options *options)
+topn_status record_set_options(topn_context *context, record *fields, const char *prefix, const topn_options *options)
 {
     topn_status status = TOPN_OK;
     topn_option_info info;
     char key[128];
     for (size_t index = 0; topn_options_info(options, index, &info); index++) {
         snprintf(key, sizeof key, "%s%s", prefix, info.name);
-        TRY(record_set(context, record, key, "%s", topn_options_get(options, info.name)));
+        TRY(record_set(context, fields, key, "%s", topn_options_get(options, info.name)));
     }
 done:
     return status;
@@ -101,12 +101,12 @@ done:
     return status;
 }
 
-void record_clear(record *record)
+void record_clear(record *fields)
 {
-    for (size_t index = 0; index < record->count; index++) {
-        free(record->entries[index].key);
-        free(record->entries[index].value);
+    for (size_t index = 0; index < fields->count; index++) {
+        free(fields->entries[index].key);
+        free(fields->entries[index].value);
     }
-    free(record->entries);
-    *record = (struct record){0};
+    free(fields->entries);
+    *fields = (record){0};
 }

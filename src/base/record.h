@@ -17,15 +17,15 @@ typedef struct record {
 } record;
 
 /* Sets key (replacing an earlier value) from printf-style text of any length. A zeroed record is empty. */
-topn_status record_set(topn_context *context, record *record, const char *key, const char *format, ...)
+topn_status record_set(topn_context *context, record *fields, const char *key, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The shortest text that reads back as the same double; "nan" and "inf" as such. */
-topn_status record_set_real(topn_context *context, record *record, const char *key, double value);
+topn_status record_set_real(topn_context *context, record *fields, const char *key, double value);
 /* NULL when absent. */
-const char *record_get(const record *record, const char *key);
+const char *record_get(const record *fields, const char *key);
 /* Every option of `options` as "<prefix><name>". */
-topn_status record_set_options(topn_context *context, record *record, const char *prefix, const topn_options *options);
+topn_status record_set_options(topn_context *context, record *fields, const char *prefix, const topn_options *options);
 topn_status record_copy(topn_context *context, const record *from, record *out);
-void record_clear(record *record);
+void record_clear(record *fields);
 
 #endif
