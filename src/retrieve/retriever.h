@@ -8,11 +8,34 @@
 #include "base/option_table.h"
 #include "model/model.h"
 
+/* A way to find the top n; retrievers.def lists them. */
+typedef struct retriever_kind {
+    const char *name;    /* "exact" */
+    const char *summary; /* one line */
+    const char *paper;   /* source */
+    const option_table *options;
+} retriever_kind;
+
+/* NULL past the end. */
+const retriever_kind *retriever_at(size_t index);
+const retriever_kind *retriever_find(const char *name);
+
+typedef struct retriever_params {
+    uint64_t block_memory; /* bytes of scratch that a thread should get along with */
+} retriever_params;
+extern const option_table retriever_option_table;
+
 struct topn_retriever {
     const topn_model *model;
-    sparse_matrix postings; /* transposed sparse item rows (dimension → items), when the model has such; owned */
+    const embedding_table *rows; /* ψ, NULL for item tables NONE and IDENTITY */
+    sparse_matrix postings;      /* transposed sparse item rows (dimension → items), when the model has such; owned */
+    uint64_t block_memory;
 };
-extern const option_table retriever_option_table;
+
+/* params: NULL = defaults. FORMAT when the model's tables don't fit each other. O(nonzeros of ψ). */
+topn_status retriever_create(topn_context *context, const topn_model *model, const retriever_params *params,
+                             topn_retriever **out);
+void retriever_free(topn_retriever *retriever);
 
 /* One user's history. Items ascend or not; weights NULL = all 1. */
 typedef struct history {
@@ -25,14 +48,17 @@ typedef struct history {
 typedef struct block_scorer block_scorer;
 topn_status block_scorer_create(topn_context *context, const topn_retriever *retriever, block_scorer **out);
 void block_scorer_free(block_scorer *scorer);
-/* Users that one call of block_scores should take (≥ 1); depends on the model only. */
+/* Users that one call of block_scores should take (≥ 1); depends on the retriever only. */
 size_t block_scorer_users(const block_scorer *scorer);
 /* Scores of all items for `count` ≤ block_scorer_users users: (*scores)[u * items + i], lent until the next call, and
- * the caller may overwrite it (mask). The same bits whatever block a user falls in and whatever else is in it. */
+ * the caller may overwrite it (mask). The same bits whatever block a user falls in and whatever else is in it. An item
+ * that nothing in the history relates to scores exactly b_i (0 without biases).
+ * Called on any thread, so it leaves no message: the only failure is TOPN_ERROR_MEMORY. */
 topn_status block_scores(block_scorer *scorer, const history *users, size_t count, float **scores);
 
-/* The n best of scores[0 … items−1]: higher first, ties by smaller index; entries equal to −∞ never count.
- * `item_out`, `score_out` [n]; returns how many were found. O(items + n log n). */
+/* The n best of scores[0 … items−1]: higher first, ties by smaller index; entries equal to −∞ and NaN never count.
+ * `item_out`, `score_out` [n]; returns how many were found. O(items + n log n) for scores in no special order,
+ * O(items log n) at worst; no memory of its own. */
 size_t select_top(const float *scores, uint32_t items, size_t n, uint32_t *item_out, float *score_out);
 
 #endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <topn/topn.h>
+
+#include "base/memory.h"
+#include "base/option_table.h"
+#include "retrieve/query.h"
+#include "retrieve/recommend_many.h"
+#include "retrieve/retriever.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+topn_status topn_retriever_create(topn_context *context, const topn_model *model, const topn_options *options,
+                                  topn_retriever **out)
+{
+    topn_status status;
+    topn_options *standby = NULL;
+    const void *params = NULL;
+    if (!out)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_retriever_create: out is NULL");
+    *out = NULL;
+    if (!model)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_retriever_create: model is NULL");
+    TRY(options_or_default(context, options, TOPN_KIND_RETRIEVER, "exact", &retriever_option_table, &standby, &params));
+    TRY(retriever_create(context, model, params, out));
+done:
+    topn_options_free(standby);
+    return status;
+}
+
+void topn_retriever_free(topn_retriever *retriever)
+{
+    retriever_free(retriever);
+}
+
+topn_status topn_query_create(topn_context *context, const topn_retriever *retriever, topn_query **out)
+{
+    if (!out)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_query_create: out is NULL");
+    *out = NULL;
+    if (!retriever)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_query_create: retriever is NULL");
+    return query_create(context, retriever, out);
+}
+
+void topn_query_free(topn_query *query)
+{
+    query_free(query);
+}
+
+topn_status topn_recommend(topn_query *query, const topn_request *request, size_t n, uint32_t *item_out,
+                           float *score_out, size_t *found)
+{
+    if (found)
+        *found = 0;
+    if (!query || !request || !found || (n && (!item_out || !score_out)))
+        return fail(query ? query->context : NULL, TOPN_ERROR_ARGUMENT,
+                    "topn_recommend: query, request, found and (unless n is 0) item_out, score_out must not be NULL");
+    const topn_status status = query_check(query, request);
+    if (status != TOPN_OK)
+        return status;
+    const uint32_t items = query->retriever->model->items;
+    query_scores(query, request);
+    mask_scores(query->scores, items, request, request->history, request->history_length, query->seen);
+    *found = select_top(query->scores, items, n, item_out, score_out);
+    return TOPN_OK;
+}
+
+topn_status topn_similar(topn_query *query, uint32_t item, size_t n, uint32_t *item_out, float *score_out,
+                         size_t *found)
+{
+    if (found)
+        *found = 0;
+    if (!query || !found || (n && (!item_out || !score_out)))
+        return fail(query ? query->context : NULL, TOPN_ERROR_ARGUMENT,
+                    "topn_similar: query, found and (unless n is 0) item_out, score_out must not be NULL");
+    const topn_model *model = query->retriever->model;
+    if (item >= model->items)
+        return fail(query->context, TOPN_ERROR_ARGUMENT,
+                    "topn_similar: item %" PRIu32 " is out of range, the model has %" PRIu32 " items", item,
+                    model->items);
+    if (model->encoder.kind == ENCODER_CONSTANT)
+        return fail(query->context, TOPN_ERROR_UNSUPPORTED,
+                    "this model scores every history alike (popularity): it knows no relations between items, so none "
+                    "are similar");
+    const topn_request request = {.history = &item, .history_length = 1};
+    return topn_recommend(query, &request, n, item_out, score_out, found);
+}
+
+topn_status topn_score(topn_query *query, const topn_request *request, const uint32_t *items, size_t count,
+                       float *score_out)
+{
+    if (!query || !request || (count && (!items || !score_out)))
+        return fail(query ? query->context : NULL, TOPN_ERROR_ARGUMENT,
+                    "topn_score: query, request and (unless count is 0) items, score_out must not be NULL");
+    const topn_status status = query_check(query, request);
+    if (status != TOPN_OK)
+        return status;
+    const uint32_t limit = query->retriever->model->items;
+    for (size_t place = 0; place < count; place++)
+        if (items[place] >= limit)
+            return fail(query->context, TOPN_ERROR_ARGUMENT,
+                        "items[%zu]: item %" PRIu32 " is out of range, the model has %" PRIu32 " items", place,
+                        items[place], limit);
+    query_scores(query, request);
+    for (size_t place = 0; place < count; place++)
+        score_out[place] = query->scores[items[place]];
+    return TOPN_OK;
+}
+
+topn_status topn_explain(topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,
+                         float *bias_out)
+{
+    if (!query || !request || !bias_out || (request->history_length && !contribution_out))
+        return fail(query ? query->context : NULL, TOPN_ERROR_ARGUMENT,
+                    "topn_explain: query, request, bias_out and (unless the history is empty) contribution_out must "
+                    "not be NULL");
+    const topn_status status = query_check(query, request);
+    if (status != TOPN_OK)
+        return status;
+    const uint32_t limit = query->retriever->model->items;
+    if (item >= limit)
+        return fail(query->context, TOPN_ERROR_ARGUMENT,
+                    "topn_explain: item %" PRIu32 " is out of range, the model has %" PRIu32 " items", item, limit);
+    query_explain(query, request, item, contribution_out, bias_out);
+    return TOPN_OK;
+}
+
+/* The model's index of every item of the data; UINT32_MAX where the model does not know it. */
+static topn_status map_items(topn_context *context, const topn_model *model, const topn_data *data, uint32_t **out)
+{
+    const uint32_t items = data->item_ids.count;
+    const topn_status status = ALLOCATE(context, items, out);
+    for (uint32_t item = 0; status == TOPN_OK && item < items; item++)
+        if (!id_index_find(&model->items_by_id, string_table_get(&data->item_ids, item), &(*out)[item]))
+            (*out)[item] = UINT32_MAX;
+    return status;
+}
+
+static topn_status check_many(topn_context *context, const recommend_job *job)
+{
+    const topn_request *filters = job->filters;
+    const uint32_t items = job->retriever->model->items;
+    for (size_t place = 0; job->users && place < job->user_count; place++)
+        if (job->users[place] >= job->histories->rows)
+            return fail(context, TOPN_ERROR_ARGUMENT,
+                        "users[%zu]: user %" PRIu32 " is out of range, there are %" PRIu32 " users", place,
+                        job->users[place], job->histories->rows);
+    if (filters->history_length)
+        return fail(context, TOPN_ERROR_ARGUMENT,
+                    "topn_recommend_many: filters must hold no history, it comes from the users");
+    const topn_status status =
+        check_items(context, "allow", filters->allow, filters->allow ? filters->allow_count : 0, items);
+    return status != TOPN_OK ? status : check_items(context, "deny", filters->deny, filters->deny_count, items);
+}
+
+topn_status topn_recommend_many(topn_context *context, const topn_retriever *retriever, const topn_data *histories,
+                                const uint32_t *users, size_t user_count, size_t n, const topn_request *filters,
+                                topn_recommend_callback *callback, void *user_data)
+{
+    topn_status status;
+    uint32_t *item_map = NULL;
+    const topn_request no_filters = {0};
+    if (!context || !retriever || !callback)
+        return fail(context, TOPN_ERROR_ARGUMENT,
+                    "topn_recommend_many: context, retriever and callback must not be NULL");
+    if (!histories && retriever->model->histories.rows == 0)
+        return fail(context, TOPN_ERROR_UNSUPPORTED,
+                    "this model keeps no histories of users: give them as data, or train with histories kept");
+    if (histories)
+        TRY(map_items(context, retriever->model, histories, &item_map));
+    recommend_job job = {
+        .retriever = retriever,
+        .histories = histories ? &histories->matrix : &retriever->model->histories,
+        .item_map = item_map,
+        .users = users,
+        .user_count = user_count,
+        .n = n,
+        .filters = filters ? filters : &no_filters,
+        .callback = callback,
+        .user_data = user_data,
+    };
+    if (!users)
+        job.user_count = job.histories->rows;
+    TRY(check_many(context, &job));
+    TRY(recommend_many(context, &job));
+done:
+    free(item_map);
+    return status;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Scores of all items for a block of users, one way for each form that a model can have:
+ *
+ *   constant encoder         copies of the biases
+ *   identity, dense rows     column tiles; within a tile, items of the block's histories in ascending order, so that a
+ *                            row is fetched once for all users who have the item
+ *   identity, sparse rows    rows scattered into the users' scores
+ *   sparse item rows         φ of all users as a panel, dimension by dimension (panel.h)
+ *   dense item rows          φ times the table by BLAS, always in blocks of the same shape
+ *
+ * Each sums a user's terms in an order that is the user's own, whatever the block.
+ */
+#include "retrieve/retriever.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "numeric/multiply.h"
+#include "retrieve/encode.h"
+#include "retrieve/panel.h"
+
+enum {
+    TILE_COLUMNS = 2048, /* of a dense identity table: 8 KiB of a row */
+    MOST_USERS = 256,
+};
+
+typedef enum score_form { FORM_CONSTANT, FORM_TILES, FORM_SCATTER, FORM_PANEL, FORM_MULTIPLY } score_form;
+
+/* Row `item` of the encoder's table goes into the scores of `user` with `factor`. */
+typedef struct row_use {
+    uint32_t item, user;
+    float factor;
+} row_use;
+
+struct block_scorer {
+    const topn_retriever *retriever;
+    score_form form;
+    size_t users;
+    float *scores;    /* [users × items] */
+    float *phi_block; /* what phi lies in */
+    float *phi;       /* PANEL [dimensions × users], MULTIPLY [users × dimensions]; aligned */
+    row_use *uses;    /* TILES: [use_capacity] */
+    size_t use_capacity;
+};
+
+static score_form form_of(const topn_retriever *retriever)
+{
+    const topn_model *model = retriever->model;
+    if (model->encoder.kind == ENCODER_CONSTANT)
+        return FORM_CONSTANT;
+    if (!retriever->rows)
+        return model->encoder.rows.form == TABLE_DENSE ? FORM_TILES : FORM_SCATTER;
+    return retriever->rows->form == TABLE_DENSE ? FORM_MULTIPLY : FORM_PANEL;
+}
+
+static size_t dimensions_of(const topn_retriever *retriever)
+{
+    if (!retriever->rows)
+        return 0;
+    return retriever->rows->form == TABLE_DENSE ? retriever->rows->dense.columns : retriever->rows->sparse.columns;
+}
+
+/* As many users as the memory allows, in multiples of what the kernel takes. */
+static size_t choose_users(const topn_retriever *retriever, score_form form)
+{
+    const size_t step = form == FORM_PANEL ? PANEL_LANES : form == FORM_MULTIPLY ? MULTIPLY_ROWS : 1;
+    const size_t most = form == FORM_PANEL ? PANEL_LANES : MOST_USERS;
+    const size_t bytes = ((size_t)retriever->model->items + dimensions_of(retriever)) * sizeof(float);
+    const size_t fitting = retriever->block_memory / (bytes ? bytes : 1);
+    const size_t users = (fitting < most ? fitting : most) / step * step;
+    return users > step ? users : step;
+}
+
+topn_status block_scorer_create(topn_context *context, const topn_retriever *retriever, block_scorer **out)
+{
+    topn_status status;
+    block_scorer *scorer = NULL;
+    *out = NULL;
+    TRY(ALLOCATE_ZEROED(context, 1, &scorer));
+    scorer->retriever = retriever;
+    scorer->form = form_of(retriever);
+    scorer->users = choose_users(retriever, scorer->form);
+    TRY(ALLOCATE(context, scorer->users * retriever->model->items, &scorer->scores));
+    const size_t dimensions = dimensions_of(retriever);
+    if (dimensions) {
+        const size_t spare = PANEL_ALIGNMENT / sizeof(float);
+        TRY(ALLOCATE(context, scorer->users * dimensions + spare, &scorer->phi_block));
+        const uintptr_t address = (uintptr_t)scorer->phi_block;
+        const uintptr_t aligned = (address + PANEL_ALIGNMENT - 1) / PANEL_ALIGNMENT * PANEL_ALIGNMENT;
+        scorer->phi = scorer->phi_block + (aligned - address) / sizeof(float);
+    }
+    *out = scorer;
+    return TOPN_OK;
+done:
+    block_scorer_free(scorer);
+    return status;
+}
+
+void block_scorer_free(block_scorer *scorer)
+{
+    if (!scorer)
+        return;
+    free(scorer->scores);
+    free(scorer->phi_block);
+    free(scorer->uses);
+    free(scorer);
+}
+
+size_t block_scorer_users(const block_scorer *scorer)
+{
+    return scorer->users;
+}
+
+/* By item, then user, then factor, so that equal keys are equal altogether. */
+static int compare_uses(const void *left, const void *right)
+{
+    const row_use *a = left, *b = right;
+    if (a->item != b->item)
+        return a->item < b->item ? -1 : 1;
+    if (a->user != b->user)
+        return a->user < b->user ? -1 : 1;
+    return (a->factor > b->factor) - (a->factor < b->factor);
+}
+
+static topn_status collect_uses(block_scorer *scorer, const history *users, size_t count, size_t *use_count)
+{
+    const topn_model *model = scorer->retriever->model;
+    size_t total = 0;
+    for (size_t user = 0; user < count; user++)
+        total += users[user].length;
+    if (total > scorer->use_capacity) {
+        const topn_status status = RESIZE(NULL, total, &scorer->uses);
+        if (status != TOPN_OK)
+            return status;
+        scorer->use_capacity = total;
+    }
+    size_t filled = 0;
+    for (size_t user = 0; user < count; user++) {
+        const double scale = history_scale(model, &users[user]);
+        for (size_t place = 0; place < users[user].length; place++)
+            scorer->uses[filled++] = (row_use){.item = users[user].items[place],
+                                               .user = (uint32_t)user,
+                                               .factor = history_factor(model, &users[user], scale, place)};
+    }
+    if (filled)
+        qsort(scorer->uses, filled, sizeof *scorer->uses, compare_uses);
+    *use_count = filled;
+    return TOPN_OK;
+}
+
+static topn_status score_tiles(block_scorer *scorer, const history *users, size_t count)
+{
+    const topn_model *model = scorer->retriever->model;
+    const size_t items = model->items;
+    size_t use_count;
+    const topn_status status = collect_uses(scorer, users, count, &use_count);
+    if (status != TOPN_OK)
+        return status;
+    memset(scorer->scores, 0, count * items * sizeof *scorer->scores);
+    for (size_t begin = 0; begin < items; begin += TILE_COLUMNS) {
+        const size_t width = items - begin < TILE_COLUMNS ? items - begin : TILE_COLUMNS;
+        for (size_t at = 0; at < use_count; at++) {
+            const row_use *use = &scorer->uses[at];
+            add_scaled_row(scorer->scores + use->user * items + begin,
+                           model->encoder.rows.dense.values + use->item * items + begin, use->factor, width);
+        }
+    }
+    return TOPN_OK;
+}
+
+static void score_panel(block_scorer *scorer, const history *users, size_t count)
+{
+    const topn_model *model = scorer->retriever->model;
+    const embedding_table *table = &model->encoder.rows;
+    const size_t dimensions = dimensions_of(scorer->retriever);
+    memset(scorer->phi, 0, dimensions * PANEL_LANES * sizeof *scorer->phi);
+    for (size_t user = 0; user < count; user++) {
+        const double scale = history_scale(model, &users[user]);
+        float *lane = scorer->phi + user;
+        for (size_t place = 0; place < users[user].length; place++) {
+            const uint32_t item = users[user].items[place];
+            const float factor = history_factor(model, &users[user], scale, place);
+            if (table->form == TABLE_DENSE) {
+                const float *row = table->dense.values + item * dimensions;
+                for (size_t dimension = 0; dimension < dimensions; dimension++)
+                    lane[dimension * PANEL_LANES] += factor * row[dimension];
+                continue;
+            }
+            const sparse_matrix *rows = &table->sparse;
+            for (uint64_t at = rows->indptr[item]; at < rows->indptr[item + 1]; at++)
+                lane[(size_t)rows->indices[at] * PANEL_LANES] += factor * rows->values[at];
+        }
+    }
+    panel_scores(&scorer->retriever->rows->sparse, scorer->phi, count, scorer->scores);
+}
+
+static void score_multiply(block_scorer *scorer, const history *users, size_t count)
+{
+    const topn_model *model = scorer->retriever->model;
+    const size_t dimensions = dimensions_of(scorer->retriever);
+    for (size_t user = 0; user < count; user++)
+        encode_history(model, &users[user], scorer->phi + user * dimensions);
+    memset(scorer->phi + count * dimensions, 0, (scorer->users - count) * dimensions * sizeof *scorer->phi);
+    multiply_transposed(scorer->phi, scorer->users, dimensions, scorer->retriever->rows->dense.values, model->items,
+                        scorer->scores);
+}
+
+topn_status block_scores(block_scorer *scorer, const history *users, size_t count, float **scores)
+{
+    const topn_model *model = scorer->retriever->model;
+    topn_status status = TOPN_OK;
+    *scores = NULL;
+    switch (scorer->form) {
+    case FORM_CONSTANT:
+        memset(scorer->scores, 0, count * model->items * sizeof *scorer->scores);
+        break;
+    case FORM_TILES:
+        status = score_tiles(scorer, users, count);
+        break;
+    case FORM_SCATTER:
+        for (size_t user = 0; user < count; user++)
+            encode_history(model, &users[user], scorer->scores + user * model->items);
+        break;
+    case FORM_PANEL:
+        score_panel(scorer, users, count);
+        break;
+    case FORM_MULTIPLY:
+        score_multiply(scorer, users, count);
+        break;
+    }
+    if (status != TOPN_OK)
+        return status;
+    for (size_t user = 0; user < count; user++)
+        finish_scores(model, scorer->scores + user * model->items);
+    *scores = scorer->scores;
+    return TOPN_OK;
+}

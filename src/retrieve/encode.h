@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From a history to φ, and from ⟨φ, ψ_i⟩ to the score.
+ */
+#ifndef TOPN_RETRIEVE_ENCODE_H
+#define TOPN_RETRIEVE_ENCODE_H
+
+#include "retrieve/retriever.h"
+
+/* s = (Σ_h w_h)^−normalizer; 1 without a normaliser and for a history whose weights don't sum to something positive. */
+double history_scale(const topn_model *model, const history *user);
+/* s·w_h, rounded once: what row h of the encoder's table is multiplied by, in every way of scoring. */
+float history_factor(const topn_model *model, const history *user, double scale, size_t place);
+/* target[j] += factor · row[j] over `count` entries. */
+void add_scaled_row(float *restrict target, const float *restrict row, float factor, size_t count);
+/* φ of a bag encoder, dense, [embedding dimensions]; rows are added in the order of the history. */
+void encode_history(const topn_model *model, const history *user, float *phi);
+/* scores[i] = scores[i] · π_i + b_i over all items. */
+void finish_scores(const topn_model *model, float *scores);
+
+#endif

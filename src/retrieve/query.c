@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "retrieve/query.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/vector.h"
+#include "retrieve/encode.h"
+
+enum {
+    LANES = 16,          /* partial sums of a dense product */
+    POSTINGS_PENALTY = 2 /* an entry of the postings costs as much as so many of the rows */
+};
+
+static size_t dimensions_of(const topn_retriever *retriever)
+{
+    if (!retriever->rows)
+        return 0;
+    return retriever->rows->form == TABLE_DENSE ? retriever->rows->dense.columns : retriever->rows->sparse.columns;
+}
+
+static history history_of(const topn_request *request)
+{
+    return (history){.items = request->history, .weights = request->weights, .length = request->history_length};
+}
+
+topn_status query_create(topn_context *context, const topn_retriever *retriever, topn_query **out)
+{
+    topn_status status;
+    topn_query *query = NULL;
+    *out = NULL;
+    TRY(ALLOCATE_ZEROED(context, 1, &query));
+    query->context = context;
+    query->retriever = retriever;
+    if (retriever->rows)
+        TRY(ALLOCATE(context, dimensions_of(retriever), &query->phi));
+    TRY(ALLOCATE(context, retriever->model->items, &query->scores));
+    TRY(ALLOCATE_ZEROED(context, retriever->model->items, &query->seen));
+    *out = query;
+    return TOPN_OK;
+done:
+    query_free(query);
+    return status;
+}
+
+void query_free(topn_query *query)
+{
+    if (!query)
+        return;
+    free(query->phi);
+    free(query->scores);
+    free(query->seen);
+    free(query);
+}
+
+topn_status check_items(topn_context *context, const char *what, const uint32_t *items, size_t count, uint32_t limit)
+{
+    if (count && !items)
+        return fail(context, TOPN_ERROR_ARGUMENT, "%s: %zu items announced, but the array is NULL", what, count);
+    for (size_t place = 0; place < count; place++)
+        if (items[place] >= limit)
+            return fail(context, TOPN_ERROR_ARGUMENT,
+                        "%s[%zu]: item %" PRIu32 " is out of range, the model has %" PRIu32 " items", what, place,
+                        items[place], limit);
+    return TOPN_OK;
+}
+
+static topn_status check_duplicates(topn_query *query, const topn_request *request)
+{
+    size_t marked = 0;
+    while (marked < request->history_length && !query->seen[request->history[marked]])
+        query->seen[request->history[marked++]] = 1;
+    for (size_t place = 0; place < marked; place++)
+        query->seen[request->history[place]] = 0;
+    if (marked == request->history_length)
+        return TOPN_OK;
+    return fail(query->context, TOPN_ERROR_ARGUMENT, "history[%zu]: item %" PRIu32 " occurs twice", marked,
+                request->history[marked]);
+}
+
+static topn_status check_weights(topn_query *query, const topn_request *request)
+{
+    double sum = 0.0;
+    if (!request->weights)
+        return TOPN_OK;
+    for (size_t place = 0; place < request->history_length; place++) {
+        if (!isfinite(request->weights[place]))
+            return fail(query->context, TOPN_ERROR_ARGUMENT, "weights[%zu]: %g is not a finite number", place,
+                        (double)request->weights[place]);
+        sum += (double)request->weights[place];
+    }
+    const topn_model *model = query->retriever->model;
+    if (request->history_length && model->encoder.use_weights && model->encoder.normalizer != 0.0 && !(sum > 0.0))
+        return fail(query->context, TOPN_ERROR_ARGUMENT,
+                    "weights: they sum to %g; this model divides by a power of the sum, which must be positive", sum);
+    return TOPN_OK;
+}
+
+topn_status query_check(topn_query *query, const topn_request *request)
+{
+    const uint32_t items = query->retriever->model->items;
+    topn_status status;
+    TRY(check_items(query->context, "history", request->history, request->history_length, items));
+    TRY(check_duplicates(query, request));
+    TRY(check_weights(query, request));
+    TRY(check_items(query->context, "allow", request->allow, request->allow ? request->allow_count : 0, items));
+    TRY(check_items(query->context, "deny", request->deny, request->deny_count, items));
+done:
+    return status;
+}
+
+/* Sixteen partial sums, added up in a fixed order: the same bits however wide the processor's vectors are. */
+VECTOR_CLONES
+static float dense_product(const float *restrict left, const float *restrict right, size_t count)
+{
+    float sums[LANES] = {0};
+    size_t at = 0;
+    for (; at + LANES <= count; at += LANES)
+        for (size_t lane = 0; lane < LANES; lane++)
+            sums[lane] += left[at + lane] * right[at + lane];
+    for (size_t lane = 0; at + lane < count; lane++)
+        sums[lane] += left[at + lane] * right[at + lane];
+    for (size_t half = LANES / 2; half; half /= 2)
+        for (size_t lane = 0; lane < half; lane++)
+            sums[lane] += sums[lane + half];
+    return sums[0];
+}
+
+/* Adds up the postings of φ's non-zeros when they are few, else the rows of all items. */
+static void sparse_scores(const topn_retriever *retriever, const float *phi, float *scores)
+{
+    const sparse_matrix *rows = &retriever->rows->sparse, *postings = &retriever->postings;
+    uint64_t touched = 0;
+    for (uint32_t dimension = 0; dimension < postings->rows; dimension++)
+        if (phi[dimension] != 0.0f)
+            touched += postings->indptr[dimension + 1] - postings->indptr[dimension];
+    if (touched < rows->indptr[rows->rows] / POSTINGS_PENALTY) {
+        memset(scores, 0, rows->rows * sizeof *scores);
+        for (uint32_t dimension = 0; dimension < postings->rows; dimension++) {
+            const float factor = phi[dimension];
+            if (factor == 0.0f)
+                continue;
+            for (uint64_t at = postings->indptr[dimension]; at < postings->indptr[dimension + 1]; at++)
+                scores[postings->indices[at]] += factor * postings->values[at];
+        }
+        return;
+    }
+    for (uint32_t item = 0; item < rows->rows; item++) {
+        float sum = 0.0f;
+        for (uint64_t at = rows->indptr[item]; at < rows->indptr[item + 1]; at++)
+            sum += phi[rows->indices[at]] * rows->values[at];
+        scores[item] = sum;
+    }
+}
+
+void query_scores(topn_query *query, const topn_request *request)
+{
+    const topn_retriever *retriever = query->retriever;
+    const topn_model *model = retriever->model;
+    const history user = history_of(request);
+    if (model->encoder.kind == ENCODER_CONSTANT) {
+        memset(query->scores, 0, model->items * sizeof *query->scores);
+    } else if (!retriever->rows) {
+        encode_history(model, &user, query->scores);
+    } else {
+        encode_history(model, &user, query->phi);
+        const size_t dimensions = dimensions_of(retriever);
+        if (retriever->rows->form == TABLE_SPARSE)
+            sparse_scores(retriever, query->phi, query->scores);
+        else
+            for (uint32_t item = 0; item < model->items; item++)
+                query->scores[item] =
+                    dense_product(query->phi, retriever->rows->dense.values + item * dimensions, dimensions);
+    }
+    finish_scores(model, query->scores);
+}
+
+void mask_scores(float *scores, uint32_t items, const topn_request *filters, const uint32_t *seen, size_t seen_count,
+                 unsigned char *marks)
+{
+    if (filters->allow) {
+        for (size_t place = 0; place < filters->allow_count; place++)
+            marks[filters->allow[place]] = 1;
+        for (uint32_t item = 0; item < items; item++)
+            if (!marks[item])
+                scores[item] = -INFINITY;
+        for (size_t place = 0; place < filters->allow_count; place++)
+            marks[filters->allow[place]] = 0;
+    }
+    for (size_t place = 0; place < filters->deny_count; place++)
+        scores[filters->deny[place]] = -INFINITY;
+    for (size_t place = 0; place < seen_count && !filters->include_seen; place++)
+        scores[seen[place]] = -INFINITY;
+}
+
+/* Element `column` of row `item`. */
+static float element(const embedding_table *table, uint32_t item, uint32_t column)
+{
+    if (table->form == TABLE_DENSE)
+        return table->dense.values[item * table->dense.columns + column];
+    const sparse_matrix *rows = &table->sparse;
+    uint64_t low = rows->indptr[item], high = rows->indptr[item + 1];
+    const uint64_t end = high;
+    while (low < high) {
+        const uint64_t middle = low + (high - low) / 2;
+        if (rows->indices[middle] < column)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < end && rows->indices[low] == column ? rows->values[low] : 0.0f;
+}
+
+/* ⟨T_h, ψ_i⟩ in double; the two tables may be of either form each. */
+static double row_product(const embedding_table *left, uint32_t left_row, const embedding_table *right,
+                          uint32_t right_row)
+{
+    const bool walk_left = left->form == TABLE_SPARSE;
+    const embedding_table *walked = walk_left ? left : right, *looked = walk_left ? right : left;
+    const uint32_t walked_row = walk_left ? left_row : right_row, looked_row = walk_left ? right_row : left_row;
+    double sum = 0.0;
+    if (walked->form == TABLE_SPARSE) {
+        const sparse_matrix *rows = &walked->sparse;
+        for (uint64_t at = rows->indptr[walked_row]; at < rows->indptr[walked_row + 1]; at++)
+            sum += (double)rows->values[at] * (double)element(looked, looked_row, rows->indices[at]);
+        return sum;
+    }
+    const size_t columns = walked->dense.columns;
+    const float *a = walked->dense.values + walked_row * columns, *b = looked->dense.values + looked_row * columns;
+    for (size_t column = 0; column < columns; column++)
+        sum += (double)a[column] * (double)b[column];
+    return sum;
+}
+
+void query_explain(const topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,
+                   float *bias_out)
+{
+    const topn_retriever *retriever = query->retriever;
+    const topn_model *model = retriever->model;
+    const history user = history_of(request);
+    const double scale = history_scale(model, &user);
+    const double prior = model->table.priors ? (double)model->table.priors[item] : 1.0;
+    for (size_t place = 0; place < user.length; place++) {
+        const uint32_t source = user.items[place];
+        double product = 0.0;
+        if (retriever->rows)
+            product = row_product(&model->encoder.rows, source, retriever->rows, item);
+        else if (model->encoder.kind == ENCODER_BAG)
+            product = (double)element(&model->encoder.rows, source, item);
+        contribution_out[place] = (float)((double)history_factor(model, &user, scale, place) * product * prior);
+    }
+    *bias_out = model->table.biases ? model->table.biases[item] : 0.0f;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One user at a time: scores, the top n under filters, explanations.
+ */
+#ifndef TOPN_RETRIEVE_QUERY_H
+#define TOPN_RETRIEVE_QUERY_H
+
+#include "retrieve/retriever.h"
+
+struct topn_query {
+    topn_context *context; /* for messages only */
+    const topn_retriever *retriever;
+    float *phi;          /* [dimensions], NULL for item tables NONE and IDENTITY */
+    float *scores;       /* [items] */
+    unsigned char *seen; /* [items], all 0 between calls */
+};
+
+topn_status query_create(topn_context *context, const topn_retriever *retriever, topn_query **out);
+void query_free(topn_query *query);
+
+/* ARGUMENT with `what`, the place and the value where an item is not below `limit`. */
+topn_status check_items(topn_context *context, const char *what, const uint32_t *items, size_t count, uint32_t limit);
+/* Every index in range, the history without duplicates, weights finite; ARGUMENT with the place and value. */
+topn_status query_check(topn_query *query, const topn_request *request);
+/* query->scores of all items. The request must have passed query_check. */
+void query_scores(topn_query *query, const topn_request *request);
+/* Sets the scores that the filters refuse to −∞. marks [items] is all 0 before and after. */
+void mask_scores(float *scores, uint32_t items, const topn_request *filters, const uint32_t *seen, size_t seen_count,
+                 unsigned char *marks);
+/* See topn_explain. */
+void query_explain(const topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,
+                   float *bias_out);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "retrieve/recommend_many.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/threads.h"
+#include "retrieve/query.h"
+
+enum {
+    BLOCKS_PER_THREAD = 4,        /* in one group, so that uneven blocks level out */
+    GROUP_RESULT_BYTES = 64 << 20 /* answers held between two rounds of callbacks */
+};
+
+/* One thread's memory. */
+typedef struct worker {
+    block_scorer *scorer;
+    history *histories;   /* [block] */
+    uint32_t *items;      /* [longest] histories in the model's numbering, when there is a map */
+    float *weights;       /* [longest] */
+    unsigned char *marks; /* [items], all 0 between users */
+} worker;
+
+typedef struct round_state {
+    const recommend_job *job;
+    worker *workers; /* [worker_count] */
+    size_t worker_count;
+    size_t block;       /* users scored together */
+    size_t group;       /* users between two rounds of callbacks, a multiple of block */
+    size_t n;           /* ≤ items */
+    uint32_t *item_out; /* [group × n] */
+    float *score_out;   /* [group × n] */
+    size_t *found;      /* [group] */
+} round_state;
+
+static uint32_t user_at(const recommend_job *job, size_t place)
+{
+    return job->users ? job->users[place] : (uint32_t)place;
+}
+
+/* Events in the largest block of `block` users: what a worker's arrays must hold. */
+static uint64_t longest_block(const recommend_job *job, size_t block)
+{
+    uint64_t longest = 0;
+    for (size_t begin = 0; begin < job->user_count; begin += block) {
+        uint64_t events = 0;
+        for (size_t place = begin; place < job->user_count && place < begin + block; place++) {
+            const uint32_t user = user_at(job, place);
+            events += job->histories->indptr[user + 1] - job->histories->indptr[user];
+        }
+        if (events > longest)
+            longest = events;
+    }
+    return longest;
+}
+
+/* Fills own->histories for `count` users from `begin` on. */
+static void gather_histories(const recommend_job *job, worker *own, size_t begin, size_t count)
+{
+    const sparse_matrix *rows = job->histories;
+    size_t filled = 0;
+    for (size_t place = 0; place < count; place++) {
+        const uint32_t user = user_at(job, begin + place);
+        const uint64_t first = rows->indptr[user], last = rows->indptr[user + 1];
+        history *user_history = &own->histories[place];
+        if (!job->item_map) {
+            user_history->items = rows->indices + first;
+            user_history->weights = rows->values ? rows->values + first : NULL;
+            user_history->length = last - first;
+            continue;
+        }
+        user_history->items = own->items + filled;
+        user_history->weights = rows->values ? own->weights + filled : NULL;
+        const size_t start = filled;
+        for (uint64_t at = first; at < last; at++) {
+            const uint32_t item = job->item_map[rows->indices[at]];
+            if (item == UINT32_MAX)
+                continue;
+            own->items[filled] = item;
+            own->weights[filled] = rows->values ? rows->values[at] : 1.0f;
+            filled++;
+        }
+        user_history->length = filled - start;
+    }
+}
+
+/* The answers of `count` users from `begin` on, into the group's slots from `slot` on. */
+static topn_status answer_block(round_state *state, worker *own, size_t begin, size_t count, size_t slot)
+{
+    const recommend_job *job = state->job;
+    const uint32_t items = job->retriever->model->items;
+    float *scores;
+    gather_histories(job, own, begin, count);
+    const topn_status status = block_scores(own->scorer, own->histories, count, &scores);
+    if (status != TOPN_OK)
+        return status;
+    for (size_t place = 0; place < count; place++) {
+        float *row = scores + place * items;
+        const history *user_history = &own->histories[place];
+        mask_scores(row, items, job->filters, user_history->items, user_history->length, own->marks);
+        const size_t at = (slot + place) * state->n;
+        state->found[slot + place] = select_top(row, items, state->n, state->item_out + at, state->score_out + at);
+    }
+    return TOPN_OK;
+}
+
+static topn_status score_group(topn_context *context, round_state *state, size_t begin, size_t end)
+{
+    const size_t blocks = (end - begin + state->block - 1) / state->block;
+    int failed = 0;
+#pragma omp parallel for num_threads((int)state->worker_count) schedule(dynamic, 1) reduction(| : failed)
+    for (size_t block = 0; block < blocks; block++) {
+        const size_t first = begin + block * state->block;
+        const size_t count = end - first < state->block ? end - first : state->block;
+        worker *own = &state->workers[thread_index()];
+        failed |= answer_block(state, own, first, count, block * state->block) != TOPN_OK;
+    }
+    return failed ? fail(context, TOPN_ERROR_MEMORY, "recommend: no memory to score a block of %zu users", state->block)
+                  : TOPN_OK;
+}
+
+static topn_status allocate_workers(topn_context *context, round_state *state)
+{
+    const recommend_job *job = state->job;
+    topn_status status;
+    TRY(ALLOCATE_ZEROED(context, state->worker_count, &state->workers));
+    TRY(block_scorer_create(context, job->retriever, &state->workers[0].scorer));
+    state->block = block_scorer_users(state->workers[0].scorer);
+    /* Long lists of answers: fewer users at a time, whose bits don't depend on their block. */
+    const size_t answer_bytes = state->n * (sizeof(uint32_t) + sizeof(float));
+    const size_t affordable = GROUP_RESULT_BYTES / (answer_bytes ? answer_bytes : 1);
+    const size_t per_block = affordable / (state->worker_count * BLOCKS_PER_THREAD);
+    if (per_block < state->block)
+        state->block = per_block ? per_block : 1;
+    state->group = state->block * state->worker_count * BLOCKS_PER_THREAD;
+    const uint64_t longest = job->item_map ? longest_block(job, state->block) : 0;
+    for (size_t index = 0; index < state->worker_count; index++) {
+        worker *own = &state->workers[index];
+        if (!own->scorer)
+            TRY(block_scorer_create(context, job->retriever, &own->scorer));
+        TRY(ALLOCATE(context, state->block, &own->histories));
+        TRY(ALLOCATE(context, longest, &own->items));
+        TRY(ALLOCATE(context, longest, &own->weights));
+        TRY(ALLOCATE_ZEROED(context, job->retriever->model->items, &own->marks));
+    }
+    TRY(ALLOCATE(context, state->group * state->n, &state->item_out));
+    TRY(ALLOCATE(context, state->group * state->n, &state->score_out));
+    TRY(ALLOCATE(context, state->group, &state->found));
+done:
+    return status;
+}
+
+static void free_workers(round_state *state)
+{
+    for (size_t index = 0; state->workers && index < state->worker_count; index++) {
+        block_scorer_free(state->workers[index].scorer);
+        free(state->workers[index].histories);
+        free(state->workers[index].items);
+        free(state->workers[index].weights);
+        free(state->workers[index].marks);
+    }
+    free(state->workers);
+    free(state->item_out);
+    free(state->score_out);
+    free(state->found);
+}
+
+/* Says once how much of the histories the model does not know. */
+static void report_unknown(topn_context *context, const recommend_job *job)
+{
+    size_t users = 0;
+    uint64_t events = 0;
+    for (size_t place = 0; job->item_map && place < job->user_count; place++) {
+        const uint32_t user = user_at(job, place);
+        uint64_t unknown = 0;
+        for (uint64_t at = job->histories->indptr[user]; at < job->histories->indptr[user + 1]; at++)
+            unknown += job->item_map[job->histories->indices[at]] == UINT32_MAX;
+        users += unknown != 0;
+        events += unknown;
+    }
+    if (users)
+        log_line(context, "recommend: %zu of %zu users have items that the model does not know; %llu events left out",
+                 users, job->user_count, (unsigned long long)events);
+}
+
+topn_status recommend_many(topn_context *context, const recommend_job *job)
+{
+    topn_status status = TOPN_OK;
+    const uint32_t items = job->retriever->model->items;
+    round_state state = {.job = job, .n = job->n < items ? job->n : items};
+    report_unknown(context, job);
+    if (job->user_count == 0)
+        return TOPN_OK;
+    state.worker_count = context->threads > 1 ? (size_t)context->threads : 1;
+    if (state.worker_count > job->user_count)
+        state.worker_count = job->user_count;
+    TRY(allocate_workers(context, &state));
+    for (size_t begin = 0; begin < job->user_count; begin += state.group) {
+        const size_t end = job->user_count - begin < state.group ? job->user_count : begin + state.group;
+        TRY(score_group(context, &state, begin, end));
+        for (size_t place = begin; place < end; place++) {
+            const size_t at = (place - begin) * state.n;
+            if (!job->callback(user_at(job, place), state.item_out + at, state.score_out + at,
+                               state.found[place - begin], job->user_data))
+                TRY(fail(context, TOPN_ERROR_CANCELLED, "recommend: cancelled after %zu of %zu users", place + 1,
+                         job->user_count));
+        }
+        TRY(progress_report(context, "recommend", "users", end, job->user_count, NAN));
+    }
+done:
+    free_workers(&state);
+    return status;
+}

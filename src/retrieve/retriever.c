@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "retrieve/retriever.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "numeric/sparse.h"
+
+static const option_row exact_options[] = {
+    OPTION_SIZE(retriever_params, block_memory, "block-memory", "64M",
+                "scratch memory per thread that the number of users scored together is chosen for"),
+};
+const option_table retriever_option_table = OPTION_TABLE(retriever_params, exact_options);
+
+static const retriever_kind retriever_exact = {
+    .name = "exact",
+    .summary = "scores every item; the answer equals a full sort",
+    .paper = "P2 §6",
+    .options = &retriever_option_table,
+};
+
+static const retriever_kind *const retrievers[] = {
+#define RETRIEVER(identifier) &retriever_##identifier,
+#include "retrieve/retrievers.def"
+#undef RETRIEVER
+};
+
+const retriever_kind *retriever_at(size_t index)
+{
+    return index < sizeof retrievers / sizeof *retrievers ? retrievers[index] : NULL;
+}
+
+const retriever_kind *retriever_find(const char *name)
+{
+    for (size_t index = 0; retriever_at(index); index++)
+        if (strcmp(retrievers[index]->name, name) == 0)
+            return retrievers[index];
+    return NULL;
+}
+
+static size_t table_rows(const embedding_table *table)
+{
+    return table->form == TABLE_DENSE ? table->dense.rows : table->form == TABLE_SPARSE ? table->sparse.rows : 0;
+}
+
+static size_t table_dimensions(const embedding_table *table)
+{
+    return table->form == TABLE_DENSE ? table->dense.columns : table->form == TABLE_SPARSE ? table->sparse.columns : 0;
+}
+
+/* Encoder and item table must be a pair that scores can be computed from. */
+static topn_status check_shapes(topn_context *context, const topn_model *model)
+{
+    const embedding_table *rows = &model->encoder.rows;
+    const item_table_kind kind = model->table.kind;
+    if (model->encoder.kind == ENCODER_CONSTANT)
+        return kind == ITEMS_NONE ? TOPN_OK
+                                  : fail(context, TOPN_ERROR_FORMAT, "model: a constant encoder takes no item table");
+    if (kind == ITEMS_NONE)
+        return fail(context, TOPN_ERROR_FORMAT, "model: a bag encoder needs an item table");
+    if (rows->form == TABLE_NONE || table_rows(rows) != model->items)
+        return fail(context, TOPN_ERROR_FORMAT, "model: the encoder has %zu rows for %" PRIu32 " items",
+                    table_rows(rows), model->items);
+    const bool own = kind == ITEMS_OWN;
+    if (own && table_rows(&model->table.rows) != model->items)
+        return fail(context, TOPN_ERROR_FORMAT, "model: the item table has %zu rows for %" PRIu32 " items",
+                    table_rows(&model->table.rows), model->items);
+    const size_t wanted = own                      ? table_dimensions(&model->table.rows)
+                          : kind == ITEMS_IDENTITY ? model->items
+                                                   : table_dimensions(rows);
+    if (table_dimensions(rows) != wanted)
+        return fail(context, TOPN_ERROR_FORMAT, "model: the encoder has %zu dimensions, the item table %zu",
+                    table_dimensions(rows), wanted);
+    return TOPN_OK;
+}
+
+topn_status retriever_create(topn_context *context, const topn_model *model, const retriever_params *params,
+                             topn_retriever **out)
+{
+    topn_status status;
+    topn_retriever *retriever = NULL;
+    *out = NULL;
+    TRY(check_shapes(context, model));
+    TRY(ALLOCATE_ZEROED(context, 1, &retriever));
+    retriever->model = model;
+    retriever->block_memory = params ? params->block_memory : UINT64_C(64) << 20;
+    if (model->table.kind == ITEMS_SHARED)
+        retriever->rows = &model->encoder.rows;
+    else if (model->table.kind == ITEMS_OWN)
+        retriever->rows = &model->table.rows;
+    if (retriever->rows && retriever->rows->form == TABLE_SPARSE)
+        TRY(sparse_transpose(context, &retriever->rows->sparse, &retriever->postings));
+    *out = retriever;
+    return TOPN_OK;
+done:
+    retriever_free(retriever);
+    return status;
+}
+
+void retriever_free(topn_retriever *retriever)
+{
+    if (!retriever)
+        return;
+    sparse_clear(&retriever->postings);
+    free(retriever);
+}
