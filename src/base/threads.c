@@ -45,3 +45,23 @@ int thread_index(void)
     return 0;
 #endif
 }
+
+int threads_serial_blas_begin(void)
+{
+#ifdef _OPENMP
+    const int saved = omp_get_max_threads();
+    omp_set_num_threads(1);
+    return saved;
+#else
+    return 1;
+#endif
+}
+
+void threads_serial_blas_end(int saved)
+{
+#ifdef _OPENMP
+    omp_set_num_threads(saved);
+#else
+    (void)saved;
+#endif
+}

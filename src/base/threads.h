@@ -12,4 +12,9 @@ int threads_available(void);
 /* Index of the calling thread in the parallel region, 0 without OpenMP. */
 int thread_index(void);
 
+/* Between these two, BLAS called by this thread runs on this thread alone, also where a parallel region has a single
+ * thread (which OpenMP does not count as parallel). Returns what the end call restores. */
+int threads_serial_blas_begin(void);
+void threads_serial_blas_end(int saved);
+
 #endif

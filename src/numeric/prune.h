@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Pruning a dense matrix to its largest magnitudes. Exact zeros are never kept; ties go to the entry that comes first
+ * in row-major order. Streams rows: beyond the result only O(columns) a thread is allocated.
+ */
+#ifndef TOPN_NUMERIC_PRUNE_H
+#define TOPN_NUMERIC_PRUNE_H
+
+#include "base/context.h"
+#include "numeric/matrix.h"
+
+/* The `keep` entries of largest magnitude of the whole matrix. O(rows · columns). */
+topn_status prune_global(topn_context *context, const dense_matrix *matrix, uint64_t keep, sparse_matrix *out);
+
+/* In each row its k entries of largest magnitude. lower_triangle: only columns ≤ row are looked at. Row r of the
+ * result is row source[r] of the matrix; source NULL = r. O(rows · columns). */
+topn_status prune_rows(topn_context *context, const dense_matrix *matrix, uint32_t k, bool lower_triangle,
+                       const uint32_t *source, sparse_matrix *out);
+
+#endif

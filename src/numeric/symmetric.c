@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "numeric/symmetric.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/threads.h"
+
+/* LAPACK, Fortran interface; a row-major lower triangle is a column-major upper one. */
+void spotrf_(const char *uplo, const int *n, float *a, const int *lda, int *info, size_t);
+void strtri_(const char *uplo, const char *diag, const int *n, float *a, const int *lda, int *info, size_t, size_t);
+void slauum_(const char *uplo, const int *n, float *a, const int *lda, int *info, size_t);
+
+enum {
+    TILE = 512,        /* rows of a tile: large enough for BLAS to reach its rate, small enough to share out */
+    VECTOR_BLOCKS = 32 /* blocks of rows in matrix-vector products, each with its own partial sum */
+};
+
+static size_t tile_count(size_t n)
+{
+    return (n + TILE - 1) / TILE;
+}
+
+/* First row of tile t, and rows in it. */
+static size_t tile_start(size_t t)
+{
+    return t * TILE;
+}
+
+static int tile_rows(size_t n, size_t t)
+{
+    const size_t left = n - tile_start(t);
+    return (int)(left < TILE ? left : TILE);
+}
+
+static float *tile_at(float *a, size_t n, size_t row_tile, size_t column_tile)
+{
+    return a + tile_start(row_tile) * n + tile_start(column_tile);
+}
+
+uint64_t symmetric_scratch_bytes(size_t n)
+{
+    return (uint64_t)TILE * n * sizeof(float);
+}
+
+/* Progress in products of tiles, which all take about the same time. */
+static uint64_t factor_work(size_t tiles, size_t column)
+{
+    return (uint64_t)(tiles - column) * (column + 1);
+}
+
+static uint64_t invert_work(size_t row)
+{
+    return (uint64_t)row * (row + 1) / 2 + 1;
+}
+
+static uint64_t gram_work(size_t tiles, size_t row)
+{
+    return (uint64_t)(row + 1) * (tiles - row);
+}
+
+/* Tiles of column j: minus the products of all earlier columns. */
+static void factor_gather(const topn_context *context, float *a, size_t n, size_t j)
+{
+    const size_t tiles = tile_count(n);
+    const int width = tile_rows(n, j), depth = (int)tile_start(j), stride = (int)n;
+#pragma omp parallel for num_threads(context->threads) schedule(dynamic)
+    for (size_t i = j; i < tiles; i++) {
+        const int height = tile_rows(n, i);
+        if (i == j)
+            cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, width, depth, -1.0f, tile_at(a, n, j, 0), stride, 1.0f,
+                        tile_at(a, n, j, j), stride);
+        else
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, height, width, depth, -1.0f, tile_at(a, n, i, 0),
+                        stride, tile_at(a, n, j, 0), stride, 1.0f, tile_at(a, n, i, j), stride);
+    }
+}
+
+/* Tiles below the factored tile (j, j): times its inverse transpose. */
+static void factor_scale(const topn_context *context, float *a, size_t n, size_t j)
+{
+    const size_t tiles = tile_count(n);
+    const int width = tile_rows(n, j), stride = (int)n;
+#pragma omp parallel for num_threads(context->threads) schedule(dynamic)
+    for (size_t i = j + 1; i < tiles; i++)
+        cblas_strsm(CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, tile_rows(n, i), width, 1.0f,
+                    tile_at(a, n, j, j), stride, tile_at(a, n, i, j), stride);
+}
+
+/* Left-looking by tile columns. */
+topn_status symmetric_factor(topn_context *context, float *a, size_t n, const char *stage)
+{
+    topn_status status = TOPN_OK;
+    const size_t tiles = tile_count(n);
+    const int stride = (int)n, saved = threads_serial_blas_begin();
+    uint64_t done = 0, total = 0;
+    for (size_t j = 0; j < tiles; j++)
+        total += factor_work(tiles, j);
+    for (size_t j = 0; j < tiles; j++) {
+        TRY(progress_report(context, stage, "tiles", done, total, NAN));
+        if (j)
+            factor_gather(context, a, n, j);
+        const int width = tile_rows(n, j);
+        int info = 0;
+        spotrf_("U", &width, tile_at(a, n, j, j), &stride, &info, 1);
+        const float corner = *(tile_at(a, n, j, j) + (size_t)(width - 1) * n + (width - 1));
+        if (info != 0 || !isfinite(corner)) {
+            status = fail(context, TOPN_ERROR_NUMERIC, "the matrix is not positive definite at row %zu of %zu",
+                          tile_start(j) + (size_t)(info > 0 ? info : 1), n);
+            goto done;
+        }
+        factor_scale(context, a, n, j);
+        done += factor_work(tiles, j);
+    }
+    status = progress_report(context, stage, "tiles", total, total, NAN);
+done:
+    threads_serial_blas_end(saved);
+    return status;
+}
+
+/* The strict upper triangle of tile (i, i), which products of whole tiles read as zeros. */
+static void clear_tile_upper(float *a, size_t n, size_t i)
+{
+    const int width = tile_rows(n, i);
+    for (int r = 0; r < width; r++)
+        memset(tile_at(a, n, i, i) + (size_t)r * n + r + 1, 0, (size_t)(width - r - 1) * sizeof *a);
+}
+
+/* Row tile i of W, from its copy `row` of L: W_ij = −W_ii · Σ_{j≤k<i} L_ik·W_kj. */
+static void invert_row(const topn_context *context, float *a, size_t n, size_t i, float *row)
+{
+    const int stride = (int)n, height = tile_rows(n, i), depth = (int)tile_start(i);
+#pragma omp parallel num_threads(context->threads)
+    {
+#pragma omp for schedule(static)
+        for (int r = 0; r < height; r++)
+            memcpy(row + (size_t)r * n, tile_at(a, n, i, 0) + (size_t)r * n, (size_t)depth * sizeof *row);
+#pragma omp for schedule(dynamic)
+        for (size_t j = 0; j < i; j++) {
+            const int width = tile_rows(n, j), from = (int)tile_start(j);
+            float *target = tile_at(a, n, i, j);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, height, width, depth - from, -1.0f, row + from,
+                        stride, tile_at(a, n, j, j), stride, 0.0f, target, stride);
+            cblas_strmm(CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, height, width, 1.0f,
+                        tile_at(a, n, i, i), stride, target, stride);
+        }
+    }
+}
+
+/* By tile rows, downward; W takes the place of L row by row. */
+topn_status triangle_invert(topn_context *context, float *a, size_t n, const char *stage)
+{
+    topn_status status = TOPN_OK;
+    const size_t tiles = tile_count(n);
+    const int stride = (int)n, saved = threads_serial_blas_begin();
+    float *row = NULL; /* [TILE × n], row tile i of L */
+    uint64_t done = 0, total = 0;
+    for (size_t i = 0; i < tiles; i++)
+        total += invert_work(i);
+    TRY(ALLOCATE(context, (n < TILE ? n : TILE) * n, &row));
+    for (size_t i = 0; i < tiles; i++) {
+        TRY(progress_report(context, stage, "tiles", done, total, NAN));
+        const int height = tile_rows(n, i);
+        int info = 0;
+        clear_tile_upper(a, n, i);
+        strtri_("U", "N", &height, tile_at(a, n, i, i), &stride, &info, 1, 1);
+        if (info != 0) {
+            status =
+                fail(context, TOPN_ERROR_NUMERIC, "the factor is singular at row %zu", tile_start(i) + (size_t)info);
+            goto done;
+        }
+        invert_row(context, a, n, i, row);
+        done += invert_work(i);
+    }
+    status = progress_report(context, stage, "tiles", total, total, NAN);
+done:
+    free(row);
+    threads_serial_blas_end(saved);
+    return status;
+}
+
+/* Row tile i of P, in place of row tile i of W, which no later row needs; `corner` [TILE × TILE] is a copy of W_ii:
+ * P_ij = W_iiᵀ·W_ij + Σ_{k>i} W_kiᵀ·W_kj. */
+static void gram_row(const topn_context *context, float *a, size_t n, size_t i, float *corner)
+{
+    const int stride = (int)n, height = tile_rows(n, i), below = (int)(n - tile_start(i)) - height;
+    for (int r = 0; r < height; r++)
+        memcpy(corner + (size_t)r * TILE, tile_at(a, n, i, i) + (size_t)r * n, (size_t)height * sizeof *corner);
+#pragma omp parallel for num_threads(context->threads) schedule(dynamic)
+    for (size_t step = 0; step <= i; step++) {
+        const size_t j = i - step;
+        const int width = tile_rows(n, j);
+        float *target = tile_at(a, n, i, j);
+        if (j == i) {
+            int info = 0;
+            slauum_("U", &height, target, &stride, &info, 1);
+            if (below)
+                cblas_ssyrk(CblasRowMajor, CblasLower, CblasTrans, height, below, 1.0f, tile_at(a, n, i + 1, i), stride,
+                            1.0f, target, stride);
+            continue;
+        }
+        cblas_strmm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, height, width, 1.0f, corner, TILE,
+                    target, stride);
+        if (below)
+            cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, height, width, below, 1.0f, tile_at(a, n, i + 1, i),
+                        stride, tile_at(a, n, i + 1, j), stride, 1.0f, target, stride);
+    }
+}
+
+topn_status triangle_gram(topn_context *context, float *a, size_t n, const char *stage)
+{
+    topn_status status = TOPN_OK;
+    const size_t tiles = tile_count(n);
+    const int saved = threads_serial_blas_begin();
+    float *corner = NULL; /* [TILE × TILE] */
+    uint64_t done = 0, total = 0;
+    for (size_t i = 0; i < tiles; i++)
+        total += gram_work(tiles, i);
+    TRY(ALLOCATE(context, (size_t)TILE * TILE, &corner));
+    for (size_t i = 0; i < tiles; i++) {
+        TRY(progress_report(context, stage, "tiles", done, total, NAN));
+        gram_row(context, a, n, i, corner);
+        done += gram_work(tiles, i);
+    }
+    status = progress_report(context, stage, "tiles", total, total, NAN);
+done:
+    free(corner);
+    threads_serial_blas_end(saved);
+    return status;
+}
+
+/* Row blocks for the products with vectors: fixed cuts at equal areas of the triangle. */
+static size_t block_start(size_t n, int block)
+{
+    return (size_t)((double)n * sqrt((double)block / VECTOR_BLOCKS));
+}
+
+topn_status symmetric_multiply(topn_context *context, const float *a, size_t n, const double *x, double *y)
+{
+    topn_status status;
+    double *partial = NULL; /* [VECTOR_BLOCKS × n] */
+    TRY(ALLOCATE_ZEROED(context, (size_t)VECTOR_BLOCKS * n, &partial));
+#pragma omp parallel num_threads(context->threads)
+    {
+#pragma omp for schedule(dynamic)
+        for (int block = VECTOR_BLOCKS - 1; block >= 0; block--) {
+            double *sum = partial + (size_t)block * n;
+            for (size_t r = block_start(n, block); r < block_start(n, block + 1); r++) {
+                const float *row = a + r * n;
+                const double scale = x[r];
+                double dot = 0;
+#pragma omp simd reduction(+ : dot)
+                for (size_t c = 0; c < r; c++) {
+                    dot += row[c] * x[c];
+                    sum[c] += row[c] * scale;
+                }
+                sum[r] += dot + row[r] * scale;
+            }
+        }
+#pragma omp for schedule(static)
+        for (size_t c = 0; c < n; c++) {
+            double total = 0;
+            for (int block = 0; block < VECTOR_BLOCKS; block++)
+                total += partial[(size_t)block * n + c];
+            y[c] = total;
+        }
+    }
+done:
+    free(partial);
+    return status;
+}
+
+topn_status triangle_multiply_both(topn_context *context, const float *a, size_t n, const double *x, double *y)
+{
+    topn_status status;
+    double *partial = NULL; /* [VECTOR_BLOCKS × n] */
+    double *inner = NULL;   /* [n], Lᵀ·x */
+    TRY(ALLOCATE_ZEROED(context, (size_t)VECTOR_BLOCKS * n, &partial));
+    TRY(ALLOCATE(context, n, &inner));
+#pragma omp parallel num_threads(context->threads)
+    {
+#pragma omp for schedule(dynamic)
+        for (int block = VECTOR_BLOCKS - 1; block >= 0; block--) {
+            double *sum = partial + (size_t)block * n;
+            for (size_t r = block_start(n, block); r < block_start(n, block + 1); r++) {
+                const float *row = a + r * n;
+                const double scale = x[r];
+#pragma omp simd
+                for (size_t c = 0; c <= r; c++)
+                    sum[c] += row[c] * scale;
+            }
+        }
+#pragma omp for schedule(static)
+        for (size_t c = 0; c < n; c++) {
+            double total = 0;
+            for (int block = 0; block < VECTOR_BLOCKS; block++)
+                total += partial[(size_t)block * n + c];
+            inner[c] = total;
+        }
+#pragma omp for schedule(dynamic, 64)
+        for (size_t r = 0; r < n; r++) {
+            double dot = 0;
+#pragma omp simd reduction(+ : dot)
+            for (size_t c = 0; c <= r; c++)
+                dot += a[r * n + c] * inner[c];
+            y[r] = dot;
+        }
+    }
+done:
+    free(partial);
+    free(inner);
+    return status;
+}
+
+enum { MIRROR_TILE = 64 };
+
+void symmetric_mirror(topn_context *context, float *a, size_t n)
+{
+#pragma omp parallel for num_threads(context->threads) schedule(dynamic)
+    for (size_t top = 0; top < n; top += MIRROR_TILE)
+        for (size_t left = 0; left <= top; left += MIRROR_TILE)
+            for (size_t r = top; r < n && r < top + MIRROR_TILE; r++)
+                for (size_t c = left; c < r && c < left + MIRROR_TILE; c++)
+                    a[c * n + r] = a[r * n + c];
+}
+
+void triangle_clear_upper(topn_context *context, float *a, size_t n)
+{
+#pragma omp parallel for num_threads(context->threads) schedule(dynamic, 64)
+    for (size_t r = 0; r < n; r++)
+        memset(a + r * n + r + 1, 0, (n - r - 1) * sizeof *a);
+}
