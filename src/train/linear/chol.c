@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * CHOL (Van Balen, Goethals 2021; P1 eq. 6–8): sparse, full-rank item embeddings. With P and d as for EASE,
+ *
+ *     L·Lᵀ = β·diag(d) − P,   y = x·L·Lᵀ·diag(π),   π = 1/d,
+ *
+ * row i of L is the embedding of an item. Off its diagonal L·Lᵀ·diag(1/d) is EASE's B, on it β − 1, so unseen items
+ * rank as EASE ranks them. A factor exists for β > λ_max(D^-½·P·D^-½), which is computed and reported. Pruning keeps
+ * the k largest entries of each row (P1 §3.4).
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "numeric/prune.h"
+#include "numeric/symmetric.h"
+#include "train/linear/system.h"
+
+enum {
+    PRIORS_EASE,
+    PRIORS_UNIFORM,
+    LANCZOS_STEPS = 80 /* products with P; 30 to 60 settle on real data */
+};
+static const double lanczos_tolerance = 1e-4; /* relative change between steps */
+static const double beta_margin = 1.05;       /* auto: this much above λ_max … */
+static const double beta_least = 2.0;         /* … and at least this, as in the paper */
+static const double largest_factor_residual = 1e-3;
+
+typedef struct chol_params {
+    linear_params linear;
+    int64_t k;
+    double beta; /* NAN = auto */
+    int order;
+    int priors;
+} chol_params;
+
+static const option_row chol_options[] = {
+    LINEAR_OPTIONS(chol_params),
+    OPTION_INTEGER(chol_params, k, "k", 200, 0, UINT32_MAX, "non-zeros kept per item; 0 = all of them"),
+    OPTION_REAL_AUTO(chol_params, beta, "beta", "auto", 1e-6, 1e9,
+                     "β; auto = the larger of 2 and 1.05 times the least value that has a factor"),
+    OPTION_CHOICE(chol_params, order, "order", "popular-first", ITEM_ORDER_CHOICES,
+                  "order of items in the factorisation: first items have the shortest embeddings"),
+    OPTION_CHOICE(chol_params, priors, "priors", "ease", "ease|uniform",
+                  "item priors π: 1/d, which ranks as EASE does, or all 1"),
+};
+static const option_table chol_option_table = OPTION_TABLE(chol_params, chol_options);
+
+static bool is_dense(const chol_params *params, uint32_t items)
+{
+    return params->k == 0 || params->k >= (int64_t)items;
+}
+
+static training_cost chol_cost(const topn_data *data, const void *raw)
+{
+    const chol_params *params = raw;
+    const uint64_t items = data->matrix.columns,
+                   kept = is_dense(params, data->matrix.columns) ? 0 : (uint64_t)params->k;
+    training_cost cost = linear_cost(data, 1, kept * items);
+    const uint64_t basis = (LANCZOS_STEPS + 3) * items * sizeof(double);
+    cost.bytes += basis;
+    cost.remedy = "drop rare items with --min-item-events";
+    return cost;
+}
+
+/* λ_max to the metadata; β from it, or the fixed β checked against it. */
+static topn_status choose_beta(topn_context *context, const float *p, size_t n, double wanted, record *metadata,
+                               double *beta)
+{
+    topn_status status;
+    double lambda = NAN;
+    int products = 0;
+    const double start = clock_seconds();
+    TRY(symmetric_scaled_eigenvalue(context, p, n, LANCZOS_STEPS, lanczos_tolerance, &lambda, &products));
+    TRY(linear_phase(context, metadata, "eigenvalue", start));
+    *beta = isnan(wanted) ? fmax(beta_least, beta_margin * lambda) : wanted;
+    TRY(record_set(context, metadata, "train.lambda-max", "%.6g", lambda));
+    TRY(record_set_real(context, metadata, "train.beta", *beta));
+    log_line(context, "beta %.6g; a factor exists above %.6g (%d products)", *beta, lambda, products);
+    if (!(*beta > lambda))
+        status = fail(context, TOPN_ERROR_OPTION,
+                      "option --beta of chol: %g is too small, a factor exists only above %.4g with this data and "
+                      "--l2; use --beta auto, or raise --l2",
+                      *beta, lambda);
+done:
+    return status;
+}
+
+/* P → β·diag(d) − P in the lower triangle; d [n] is set. The probe's product follows. */
+static void shift(topn_context *context, float *p, size_t n, double beta, float *d, linear_probe *probe)
+{
+    for (size_t r = 0; r < n; r++) {
+        d[r] = p[r * n + r];
+        probe->product[r] = beta * (double)d[r] * probe->vector[r] - probe->product[r];
+    }
+#pragma omp parallel for num_threads(context->threads) schedule(dynamic, 64)
+    for (size_t r = 0; r < n; r++) {
+        float *row = p + r * n;
+        for (size_t c = 0; c < r; c++)
+            row[c] = -row[c];
+        row[r] = (float)((beta - 1) * (double)d[r]);
+    }
+}
+
+/* ‖L·Lᵀ·v − (β·D − P)·v‖ / ‖(β·D − P)·v‖ on the probe. */
+static topn_status accept_factor(topn_context *context, const float *l, size_t n, const linear_probe *probe,
+                                 record *metadata)
+{
+    topn_status status;
+    double *back = NULL; /* [n] */
+    TRY(ALLOCATE(context, n, &back));
+    TRY(triangle_multiply_both(context, l, n, probe->vector, back));
+    double error = 0, length = 0;
+    for (size_t r = 0; r < n; r++) {
+        error += (back[r] - probe->product[r]) * (back[r] - probe->product[r]);
+        length += probe->product[r] * probe->product[r];
+    }
+    const double residual = sqrt(error / length);
+    TRY(record_set(context, metadata, "train.factor-residual", "%.3g", residual));
+    log_line(context, "factor: residual %.3g", residual);
+    if (!(residual <= largest_factor_residual))
+        status = fail(context, TOPN_ERROR_NUMERIC,
+                      "the factor is wrong: residual %.3g where at most %.3g is accepted; see `topn doctor`", residual,
+                      largest_factor_residual);
+done:
+    free(back);
+    return status;
+}
+
+/* Rows of the square matrix from model order to item order, in place, along the cycles of the permutation. */
+static topn_status restore_row_order(topn_context *context, float *a, size_t n, const uint32_t *position)
+{
+    topn_status status;
+    float *held = NULL; /* [n] */
+    bool *placed = NULL;
+    TRY(ALLOCATE(context, n, &held));
+    TRY(ALLOCATE_ZEROED(context, n, &placed));
+    for (size_t first = 0; first < n; first++) {
+        if (placed[first] || position[first] == first)
+            continue;
+        memcpy(held, a + first * n, n * sizeof *a);
+        size_t item = first;
+        for (; position[item] != first; item = position[item]) {
+            memcpy(a + item * n, a + (size_t)position[item] * n, n * sizeof *a);
+            placed[item] = true;
+        }
+        memcpy(a + item * n, held, n * sizeof *a);
+        placed[item] = true;
+    }
+done:
+    free(held);
+    free(placed);
+    return status;
+}
+
+/* L becomes the model's table: rows by item, columns in model order. Takes *l when the table is dense. */
+static topn_status keep_embeddings(topn_context *context, float **l, const linear_system *system,
+                                   const chol_params *params, topn_model *model)
+{
+    topn_status status;
+    const size_t n = system->x.columns;
+    const dense_matrix factor = {.values = *l, .rows = n, .columns = n};
+    embedding_table *rows = &model->encoder.rows;
+    if (is_dense(params, system->x.columns)) {
+        triangle_clear_upper(context, *l, n);
+        TRY(restore_row_order(context, *l, n, system->position));
+        *rows = (embedding_table){.form = TABLE_DENSE, .dense = factor};
+        *l = NULL;
+    } else {
+        TRY(prune_rows(context, &factor, (uint32_t)params->k, true, system->position, &rows->sparse));
+        rows->form = TABLE_SPARSE;
+    }
+done:
+    return status;
+}
+
+/* π in item order: 1/d or 1, with the score exponent. */
+static topn_status set_priors(topn_context *context, const topn_data *data, const linear_system *system, const float *d,
+                              const chol_params *params, topn_model *model)
+{
+    float *base = NULL; /* [items] */
+    topn_status status = TOPN_OK;
+    if (params->priors == PRIORS_EASE) {
+        TRY(ALLOCATE(context, system->x.columns, &base));
+        for (uint32_t item = 0; item < system->x.columns; item++)
+            base[item] = 1.0f / d[system->position[item]];
+    }
+    TRY(linear_priors(context, data, params->linear.score_exponent, base, &model->table.priors));
+done:
+    free(base);
+    return status;
+}
+
+static topn_status chol_train(topn_context *context, const topn_data *data, const void *raw, topn_model *model)
+{
+    const chol_params *params = raw;
+    const uint32_t items = data->matrix.columns;
+    topn_status status;
+    linear_system system = {0};
+    linear_probe probe = {0};
+    float *a = NULL; /* [items × items]: G + R, its factor, P, β·D − P, L, one after the other */
+    float *d = NULL; /* [items], model order */
+    double beta = NAN;
+    TRY(linear_system_create(context, data, &params->linear, (item_order)params->order, &system));
+    TRY(linear_inverse(context, &system, &model->metadata, &a, &probe));
+    TRY(choose_beta(context, a, items, params->beta, &model->metadata, &beta));
+    TRY(ALLOCATE(context, items, &d));
+    shift(context, a, items, beta, d, &probe);
+    double start = clock_seconds();
+    status = symmetric_factor(context, a, items, "factor again");
+    if (status == TOPN_ERROR_NUMERIC)
+        status = fail(context, TOPN_ERROR_NUMERIC, "no factor with --beta %g in single precision; raise --beta or --l2",
+                      beta);
+    TRY(status);
+    TRY(linear_phase(context, &model->metadata, "factor-again", start));
+    TRY(accept_factor(context, a, items, &probe, &model->metadata));
+    model->encoder.kind = ENCODER_BAG;
+    model->encoder.use_weights = params->linear.values == 1;
+    model->table.kind = ITEMS_SHARED;
+    start = clock_seconds();
+    TRY(set_priors(context, data, &system, d, params, model));
+    TRY(keep_embeddings(context, &a, &system, params, model));
+    TRY(linear_phase(context, &model->metadata, "prune", start));
+done:
+    free(a);
+    free(d);
+    linear_probe_clear(&probe);
+    linear_system_clear(&system);
+    return status;
+}
+
+const method method_chol = {
+    .name = "chol",
+    .summary = "sparse full-rank item embeddings by Cholesky factorisation, k non-zeros an item",
+    .paper = "P1 §3, eq. 6–8",
+    .options = &chol_option_table,
+    .cost = chol_cost,
+    .train = chol_train,
+};
