@@ -18,7 +18,8 @@ enum { BUFFER_SIZE = 1 << 18 };
 struct file_writer {
     topn_context *context;
     int descriptor;
-    bool standard_output;
+    bool lent;    /* the descriptor is standard output's */
+    bool through; /* standard output, a device or a pipe: no temporary */
     char *path, *temporary;
     uint64_t offset; /* bytes accepted */
     size_t held;     /* bytes in buffer */
@@ -46,34 +47,67 @@ static topn_status flush(file_writer *writer)
     return status;
 }
 
+/* Beside the target, so that rename stays within one file system. The name is free: O_EXCL. */
+static topn_status open_temporary(file_writer *writer)
+{
+    const size_t capacity = strlen(writer->path) + 48;
+    const topn_status status = memory_allocate(writer->context, capacity, 1, &writer->temporary);
+    if (status != TOPN_OK)
+        return status;
+    for (unsigned attempt = 0; writer->descriptor < 0; attempt++) {
+        snprintf(writer->temporary, capacity, "%s.tmp-%ld-%u", writer->path, (long)getpid(), attempt);
+        writer->descriptor = open(writer->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (writer->descriptor < 0 && errno != EEXIST && errno != EINTR) {
+            free(writer->temporary);
+            writer->temporary = NULL;
+            return fail_io(writer->context, "cannot write", writer->path);
+        }
+    }
+    return TOPN_OK;
+}
+
+/* A device or pipe cannot be replaced: it is written through. A link keeps pointing: its target is replaced. */
+static topn_status open_target(file_writer *writer, const char *path)
+{
+    struct stat about;
+    topn_status status;
+    if (stat(path, &about) != 0) {
+        TRY(memory_copy_text(writer->context, path, &writer->path));
+        return open_temporary(writer);
+    }
+    if (S_ISDIR(about.st_mode))
+        return fail(writer->context, TOPN_ERROR_IO, "cannot write %s: it is a folder", path);
+    char *resolved = S_ISREG(about.st_mode) ? realpath(path, NULL) : NULL;
+    status = memory_copy_text(writer->context, resolved ? resolved : path, &writer->path);
+    free(resolved);
+    TRY(status);
+    if (S_ISREG(about.st_mode))
+        return open_temporary(writer);
+    writer->through = true;
+    writer->descriptor = open(path, O_WRONLY | O_CLOEXEC);
+    if (writer->descriptor < 0)
+        return fail_io(writer->context, "cannot write", path);
+done:
+    return status;
+}
+
 topn_status file_create(topn_context *context, const char *path, file_writer **out)
 {
     topn_status status;
     file_writer *writer = NULL;
     *out = NULL;
     TRY(ALLOCATE(context, 1, &writer));
-    *writer = (file_writer){.context = context, .descriptor = -1};
-    TRY(memory_copy_text(context, path, &writer->path));
+    writer->context = context; /* the buffer needs no zeroes */
+    writer->descriptor = -1;
+    writer->lent = writer->through = false;
+    writer->path = writer->temporary = NULL;
+    writer->offset = writer->held = 0;
     if (strcmp(path, "-") == 0) {
-        writer->standard_output = true;
+        TRY(memory_copy_text(context, "standard output", &writer->path));
+        writer->lent = writer->through = true;
         writer->descriptor = STDOUT_FILENO;
-        *out = writer;
-        return TOPN_OK;
-    }
-    TRY(memory_allocate(context, strlen(path) + 16, 1, &writer->temporary));
-    sprintf(writer->temporary, "%s.tmp-XXXXXX", path);
-    writer->descriptor = mkostemp(writer->temporary, O_CLOEXEC);
-    if (writer->descriptor < 0) {
-        free(writer->temporary);
-        writer->temporary = NULL;
-        status = fail_io(context, "cannot write", path);
-        goto done;
-    }
-    const mode_t mask = umask(0);
-    umask(mask);
-    if (fchmod(writer->descriptor, 0666 & ~mask) != 0) {
-        status = fail_io(context, "cannot write", path);
-        goto done;
+    } else {
+        TRY(open_target(writer, path));
     }
     *out = writer;
     return TOPN_OK;
@@ -144,45 +178,66 @@ done:
     return status;
 }
 
-topn_status file_sync_folder(topn_context *context, const char *path)
+/* Descriptor of the folder that holds `path`; all that can fail before a rename does. */
+static topn_status open_folder(topn_context *context, const char *path, int *out)
 {
     char *folder = NULL;
+    *out = -1;
     topn_status status = memory_copy_text(context, path, &folder);
     if (status != TOPN_OK)
         return status;
     char *slash = strrchr(folder, '/');
     if (slash)
         slash[slash == folder] = '\0';
-    const int descriptor = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0 || (fsync(descriptor) != 0 && errno != EINVAL))
-        status = fail_io(context, "cannot sync the folder of", path);
-    if (descriptor >= 0)
-        close(descriptor);
+    *out = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* A folder that may be written but not read cannot be synced; the file is still whole. */
+    if (*out < 0 && errno != EACCES)
+        status = fail_io(context, "cannot open the folder of", path);
     free(folder);
+    return status;
+}
+
+topn_status file_sync_folder(topn_context *context, const char *path)
+{
+    int folder;
+    topn_status status = open_folder(context, path, &folder);
+    if (folder >= 0 && fsync(folder) != 0 && errno != EINVAL)
+        status = fail_io(context, "cannot sync the folder of", path);
+    if (folder >= 0)
+        close(folder);
+    return status;
+}
+
+/* The temporary, complete and closed, takes the target's name for good. */
+static topn_status replace_target(file_writer *writer)
+{
+    topn_status status;
+    topn_context *context = writer->context;
+    int folder = -1;
+    TRY(open_folder(context, writer->path, &folder));
+    const int descriptor = writer->descriptor;
+    const bool synced = fsync(descriptor) == 0 || errno == EINVAL;
+    if (synced)
+        writer->descriptor = -1;
+    if (!synced || close(descriptor) != 0 || rename(writer->temporary, writer->path) != 0) {
+        status = fail_io(context, "cannot write", writer->path);
+        goto done;
+    }
+    free(writer->temporary);
+    writer->temporary = NULL;
+    if (folder >= 0 && fsync(folder) != 0 && errno != EINVAL)
+        status = fail_io(context, "cannot sync the folder of", writer->path);
+done:
+    if (folder >= 0)
+        close(folder);
     return status;
 }
 
 topn_status file_commit(file_writer *writer)
 {
-    topn_status status;
-    topn_context *context = writer->context;
-    TRY(flush(writer));
-    if (!writer->standard_output) {
-        if (fsync(writer->descriptor) != 0 && errno != EINVAL) {
-            status = fail_io(context, "cannot write", writer->path);
-            goto done;
-        }
-        const int descriptor = writer->descriptor;
-        writer->descriptor = -1;
-        if (close(descriptor) != 0 || rename(writer->temporary, writer->path) != 0) {
-            status = fail_io(context, "cannot write", writer->path);
-            goto done;
-        }
-        free(writer->temporary);
-        writer->temporary = NULL;
-        TRY(file_sync_folder(context, writer->path));
-    }
-done:
+    topn_status status = flush(writer);
+    if (status == TOPN_OK && !writer->through)
+        status = replace_target(writer);
     file_abandon(writer);
     return status;
 }
@@ -191,7 +246,7 @@ void file_abandon(file_writer *writer)
 {
     if (!writer)
         return;
-    if (writer->descriptor >= 0 && !writer->standard_output)
+    if (writer->descriptor >= 0 && !writer->lent)
         close(writer->descriptor);
     if (writer->temporary)
         unlink(writer->temporary);
