@@ -56,14 +56,24 @@ topn_status sparse_transpose(topn_context *context, const sparse_matrix *matrix,
     return TOPN_OK;
 }
 
-topn_status sparse_check(topn_context *context, const sparse_matrix *matrix, const char *what)
+topn_status sparse_check_offsets(topn_context *context, const sparse_matrix *matrix, const char *what)
 {
     if (matrix->indptr[0] != 0)
         return fail(context, TOPN_ERROR_FORMAT, "%s: row offsets do not start at 0", what);
+    for (uint32_t row = 0; row < matrix->rows; row++)
+        if (matrix->indptr[row + 1] < matrix->indptr[row])
+            return fail(context, TOPN_ERROR_FORMAT, "%s: offsets of row %" PRIu32 " go backwards", what, row);
+    return TOPN_OK;
+}
+
+topn_status sparse_check(topn_context *context, const sparse_matrix *matrix, const char *what)
+{
+    /* All offsets first: the last bounds every read below. */
+    const topn_status status = sparse_check_offsets(context, matrix, what);
+    if (status != TOPN_OK)
+        return status;
     for (uint32_t row = 0; row < matrix->rows; row++) {
         const uint64_t begin = matrix->indptr[row], end = matrix->indptr[row + 1];
-        if (end < begin)
-            return fail(context, TOPN_ERROR_FORMAT, "%s: offsets of row %" PRIu32 " go backwards", what, row);
         for (uint64_t at = begin; at < end; at++) {
             if (matrix->indices[at] >= matrix->columns)
                 return fail(context, TOPN_ERROR_FORMAT,

@@ -14,6 +14,8 @@ topn_status sparse_create(topn_context *context, uint32_t rows, uint32_t columns
 void sparse_clear(sparse_matrix *matrix);
 /* Aᵀ in O(rows + columns + nonzeros); rows of the result ascend. */
 topn_status sparse_transpose(topn_context *context, const sparse_matrix *matrix, sparse_matrix *out);
+/* Offsets start at 0 and never go backwards, else FORMAT: the arrays need indptr[rows] entries. O(rows). */
+topn_status sparse_check_offsets(topn_context *context, const sparse_matrix *matrix, const char *what);
 /* Fault of the arrays (indptr not ascending, index out of range or not ascending in its row, value not finite) as
  * TOPN_ERROR_FORMAT with `what` and the place; O(nonzeros). */
 topn_status sparse_check(topn_context *context, const sparse_matrix *matrix, const char *what);
