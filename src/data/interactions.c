@@ -100,7 +100,7 @@ done:
     return status;
 }
 
-static void fingerprint(topn_data *data)
+void data_fingerprint(topn_data *data)
 {
     const sparse_matrix *matrix = &data->matrix;
     const uint64_t events = matrix->indptr[matrix->rows];
@@ -132,7 +132,7 @@ topn_status data_assemble(topn_context *context, data_parts *parts, topn_data **
     *parts = (data_parts){0};
     TRY(id_index_create(context, &data->user_ids, &data->users_by_id));
     TRY(id_index_create(context, &data->item_ids, &data->items_by_id));
-    fingerprint(data);
+    data_fingerprint(data);
     *out = data;
     return TOPN_OK;
 done:

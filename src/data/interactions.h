@@ -48,6 +48,8 @@ typedef struct data_parts {
 } data_parts;
 topn_status data_assemble(topn_context *context, data_parts *parts, topn_data **out);
 void data_parts_clear(data_parts *parts);
+/* Fills data->fingerprint from the arrays and ids. */
+void data_fingerprint(topn_data *data);
 
 /* Rows `users` (NULL = all, in order) and columns where keep_item (NULL = all) is set; ids, titles, weights and times
  * go along. keep_event (NULL = all) is asked per entry of `data`. Items are renumbered only when compact_items. */

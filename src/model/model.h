@@ -66,6 +66,8 @@ struct topn_model {
 /* An empty model with ids, titles and (keep_histories) histories copied from the training data, and the metadata
  * "data.*" filled. The method fills encoder and table, whose arrays become the model's. */
 topn_status model_create(topn_context *context, const topn_data *data, bool keep_histories, topn_model **out);
+/* A copy that shares nothing, nor a mapped file. */
+topn_status model_copy(topn_context *context, const topn_model *model, topn_model **out);
 /* The rows ψ that the item table stands for; NULL for NONE and IDENTITY. */
 const embedding_table *model_item_rows(const topn_model *model);
 /* Every value finite, every shape fitting the others; NUMERIC (values) or FORMAT (shapes) with the array's name. */

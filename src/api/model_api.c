@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <topn/topn.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "model/exporter.h"
+#include "model/model_file.h"
+
+topn_status topn_model_save(topn_context *context, const topn_model *model, const char *path)
+{
+    if (!model || !path)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_model_save takes a model and a path");
+    return model_save(context, model, path);
+}
+
+topn_status topn_model_load(topn_context *context, const char *path, topn_model **out)
+{
+    if (!out)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_model_load takes a path and where to put the model");
+    *out = NULL;
+    if (!path)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_model_load takes a path");
+    return model_load(context, path, out);
+}
+
+topn_status topn_model_copy_with_priors(topn_context *context, const topn_model *model, const float *priors,
+                                        topn_model **out)
+{
+    topn_status status;
+    topn_model *copy = NULL;
+    if (!out)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_model_copy_with_priors takes where to put the model");
+    *out = NULL;
+    if (!model || !priors)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_model_copy_with_priors takes a model and priors");
+    if (model->table.kind == ITEMS_NONE)
+        return fail(context, TOPN_ERROR_UNSUPPORTED, "this model's scores are biases alone: priors change nothing");
+    for (uint32_t item = 0; item < model->items; item++)
+        if (!isfinite(priors[item]))
+            return fail(context, TOPN_ERROR_ARGUMENT, "the prior of item %s is not finite (%g)",
+                        string_table_get(&model->item_ids, item), (double)priors[item]);
+    TRY(model_copy(context, model, &copy));
+    if (!copy->table.priors)
+        TRY(ALLOCATE(context, copy->items, &copy->table.priors));
+    if (copy->items)
+        memcpy(copy->table.priors, priors, copy->items * sizeof *priors);
+    TRY(record_set(context, &copy->metadata, "priors", "given"));
+    *out = copy;
+    return TOPN_OK;
+done:
+    topn_model_free(copy);
+    return status;
+}
+
+uint32_t topn_model_items(const topn_model *model)
+{
+    return model->items;
+}
+
+uint32_t topn_model_users(const topn_model *model)
+{
+    return model->user_ids.count;
+}
+
+const char *topn_model_item_id(const topn_model *model, uint32_t item)
+{
+    return item < model->item_ids.count ? string_table_get(&model->item_ids, item) : NULL;
+}
+
+const char *topn_model_item_title(const topn_model *model, uint32_t item)
+{
+    if (item >= model->titles.count)
+        return NULL;
+    const char *title = string_table_get(&model->titles, item);
+    return *title ? title : NULL;
+}
+
+const char *topn_model_user_id(const topn_model *model, uint32_t user)
+{
+    return user < model->user_ids.count ? string_table_get(&model->user_ids, user) : NULL;
+}
+
+bool topn_model_find_item(const topn_model *model, const char *id, uint32_t *out)
+{
+    return id_index_find(&model->items_by_id, id, out);
+}
+
+bool topn_model_find_user(const topn_model *model, const char *id, uint32_t *out)
+{
+    return id_index_find(&model->users_by_id, id, out);
+}
+
+size_t topn_model_history(const topn_model *model, uint32_t user, const uint32_t **items, const float **weights)
+{
+    const bool known = model->histories.indptr && user < model->histories.rows;
+    const uint64_t begin = known ? model->histories.indptr[user] : 0;
+    if (items)
+        *items = known ? model->histories.indices + begin : NULL;
+    if (weights)
+        *weights = known && model->histories.values ? model->histories.values + begin : NULL;
+    return known ? model->histories.indptr[user + 1] - begin : 0;
+}
+
+bool topn_model_metadata(const topn_model *model, size_t index, const char **key, const char **value)
+{
+    if (index >= model->metadata.count)
+        return false;
+    if (key)
+        *key = model->metadata.entries[index].key;
+    if (value)
+        *value = model->metadata.entries[index].value;
+    return true;
+}
+
+bool topn_model_array(const topn_model *model, size_t index, topn_array_info *out)
+{
+    tensor tensors[MODEL_TENSORS];
+    if (index >= model_tensors(model, tensors))
+        return false;
+    const tensor *found = &tensors[index];
+    *out = (topn_array_info){.name = found->name,
+                             .type = tensor_type_name(found->type),
+                             .shape = {found->shape[0], found->shape[1]},
+                             .dimensions = found->dimensions,
+                             .bytes = tensor_bytes(found)};
+    return true;
+}
+
+topn_status topn_model_export(topn_context *context, const topn_model *model, const char *table,
+                              const topn_options *options, const char *path)
+{
+    if (!model || !table || !options || !path)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_model_export takes a model, a table, options and a path");
+    const exporter *to = options_kind(options) == TOPN_KIND_EXPORT ? exporter_find(options_owner(options)) : NULL;
+    const export_params *params = to ? options_params(options, to->options) : NULL;
+    if (!params)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_model_export takes options of an export format");
+    const bool items = strcmp(table, "items") == 0;
+    if (!items && strcmp(table, "encoder") != 0)
+        return fail(context, TOPN_ERROR_ARGUMENT, "there is no table \"%s\": \"items\" or \"encoder\"", table);
+    const embedding_table *rows = items ? model_item_rows(model) : &model->encoder.rows;
+    if (!rows || rows->form == TABLE_NONE)
+        return fail(context, TOPN_ERROR_UNSUPPORTED, "this model has no %s table%s", table,
+                    model->table.kind == ITEMS_IDENTITY ? ": its items are the dimensions; export \"encoder\"" : "");
+    if (params->fold_priors && !items)
+        return fail(context, TOPN_ERROR_OPTION, "option --fold-priors of %s: priors belong to the table \"items\"",
+                    to->name);
+    return to->write(context, model, rows, items ? model->table.priors : NULL, params, path);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/exporter.h"
+
+#include <string.h>
+
+static const option_row export_options[] = {
+    OPTION_BOOLEAN(export_params, fold_priors, "fold-priors", false,
+                   "multiply every item's row by its prior, so that a plain inner product gives the score"),
+};
+
+const option_table export_option_table = OPTION_TABLE(export_params, export_options);
+
+#define EXPORTER(identifier) extern const exporter exporter_##identifier;
+#include "model/exporters.def"
+#undef EXPORTER
+
+static const exporter *const exporters[] = {
+#define EXPORTER(identifier) &exporter_##identifier,
+#include "model/exporters.def"
+#undef EXPORTER
+};
+
+const exporter *exporter_at(size_t index)
+{
+    return index < sizeof exporters / sizeof *exporters ? exporters[index] : NULL;
+}
+
+const exporter *exporter_find(const char *name)
+{
+    for (size_t index = 0; exporter_at(index); index++)
+        if (strcmp(exporters[index]->name, name) == 0)
+            return exporters[index];
+    return NULL;
+}
+
+float export_scale(const export_params *params, const float *priors, uint32_t item)
+{
+    return params->fold_priors && priors ? priors[item] : 1.0f;
+}

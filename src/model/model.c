@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/model.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "numeric/sparse.h"
+
+size_t embedding_rows(const embedding_table *table)
+{
+    switch (table->form) {
+    case TABLE_DENSE:
+        return table->dense.rows;
+    case TABLE_SPARSE:
+        return table->sparse.rows;
+    case TABLE_NONE:
+        break;
+    }
+    return 0;
+}
+
+size_t embedding_dimensions(const embedding_table *table)
+{
+    switch (table->form) {
+    case TABLE_DENSE:
+        return table->dense.columns;
+    case TABLE_SPARSE:
+        return table->sparse.columns;
+    case TABLE_NONE:
+        break;
+    }
+    return 0;
+}
+
+void embedding_clear(embedding_table *table)
+{
+    free(table->dense.values);
+    sparse_clear(&table->sparse);
+    *table = (embedding_table){0};
+}
+
+static topn_status copy_array(topn_context *context, const void *from, size_t count, size_t size, void *out)
+{
+    const topn_status status = memory_allocate(context, count, size, out);
+    if (status == TOPN_OK && count > 0) {
+        void *to;
+        memcpy(&to, out, sizeof to);
+        memcpy(to, from, count * size);
+    }
+    return status;
+}
+
+/* `from` with or without its values. */
+static topn_status copy_sparse(topn_context *context, const sparse_matrix *from, bool values, sparse_matrix *out)
+{
+    topn_status status;
+    const uint64_t nonzeros = from->indptr[from->rows];
+    *out = (sparse_matrix){.rows = from->rows, .columns = from->columns};
+    TRY(copy_array(context, from->indptr, (size_t)from->rows + 1, sizeof *from->indptr, &out->indptr));
+    TRY(copy_array(context, from->indices, nonzeros, sizeof *from->indices, &out->indices));
+    if (values)
+        TRY(copy_array(context, from->values, nonzeros, sizeof *from->values, &out->values));
+    return TOPN_OK;
+done:
+    sparse_clear(out);
+    return status;
+}
+
+static topn_status copy_table(topn_context *context, const embedding_table *from, embedding_table *out)
+{
+    topn_status status = TOPN_OK;
+    *out = (embedding_table){0};
+    if (from->form == TABLE_DENSE) {
+        const dense_matrix *dense = &from->dense;
+        TRY(copy_array(context, dense->values, dense->rows * dense->columns, sizeof *dense->values,
+                       &out->dense.values));
+        out->dense.rows = dense->rows;
+        out->dense.columns = dense->columns;
+    } else if (from->form == TABLE_SPARSE) {
+        TRY(copy_sparse(context, &from->sparse, true, &out->sparse));
+    }
+    out->form = from->form;
+done:
+    return status;
+}
+
+/* What a new model says about the data it comes from. */
+static topn_status describe_data(topn_context *context, const topn_data *data, record *metadata)
+{
+    topn_status status;
+    const char *source = data->provenance.source;
+    TRY(record_set(context, metadata, "topn.version", "%s", topn_version()));
+    TRY(record_set(context, metadata, "data.source", "%s", source ? source : ""));
+    TRY(record_set(context, metadata, "data.fingerprint", "%s", data->fingerprint));
+    TRY(record_set(context, metadata, "data.users", "%" PRIu32, topn_data_users(data)));
+    TRY(record_set(context, metadata, "data.items", "%" PRIu32, topn_data_items(data)));
+    TRY(record_set(context, metadata, "data.events", "%" PRIu64, topn_data_events(data)));
+done:
+    return status;
+}
+
+topn_status model_create(topn_context *context, const topn_data *data, bool keep_histories, topn_model **out)
+{
+    topn_status status;
+    topn_model *model = NULL;
+    *out = NULL;
+    TRY(ALLOCATE_ZEROED(context, 1, &model));
+    model->items = topn_data_items(data);
+    model->encoder.kind = ENCODER_CONSTANT;
+    model->encoder.use_weights = true;
+    TRY(string_table_copy(context, &data->item_ids, &model->item_ids));
+    if (data->titles.count)
+        TRY(string_table_copy(context, &data->titles, &model->titles));
+    TRY(id_index_create(context, &model->item_ids, &model->items_by_id));
+    if (keep_histories) {
+        TRY(string_table_copy(context, &data->user_ids, &model->user_ids));
+        TRY(id_index_create(context, &model->user_ids, &model->users_by_id));
+        TRY(copy_sparse(context, &data->matrix, data->has_weights, &model->histories));
+    }
+    TRY(describe_data(context, data, &model->metadata));
+    *out = model;
+    return TOPN_OK;
+done:
+    topn_model_free(model);
+    return status;
+}
+
+topn_status model_copy(topn_context *context, const topn_model *model, topn_model **out)
+{
+    topn_status status;
+    topn_model *copy = NULL;
+    *out = NULL;
+    TRY(ALLOCATE_ZEROED(context, 1, &copy));
+    copy->items = model->items;
+    copy->encoder.kind = model->encoder.kind;
+    copy->encoder.normalizer = model->encoder.normalizer;
+    copy->encoder.use_weights = model->encoder.use_weights;
+    copy->table.kind = model->table.kind;
+    TRY(copy_table(context, &model->encoder.rows, &copy->encoder.rows));
+    TRY(copy_table(context, &model->table.rows, &copy->table.rows));
+    if (model->table.priors)
+        TRY(copy_array(context, model->table.priors, model->items, sizeof(float), &copy->table.priors));
+    if (model->table.biases)
+        TRY(copy_array(context, model->table.biases, model->items, sizeof(float), &copy->table.biases));
+    TRY(string_table_copy(context, &model->item_ids, &copy->item_ids));
+    TRY(string_table_copy(context, &model->titles, &copy->titles));
+    TRY(string_table_copy(context, &model->user_ids, &copy->user_ids));
+    TRY(id_index_create(context, &copy->item_ids, &copy->items_by_id));
+    if (copy->user_ids.count)
+        TRY(id_index_create(context, &copy->user_ids, &copy->users_by_id));
+    if (model->histories.indptr)
+        TRY(copy_sparse(context, &model->histories, model->histories.values != NULL, &copy->histories));
+    TRY(record_copy(context, &model->metadata, &copy->metadata));
+    *out = copy;
+    return TOPN_OK;
+done:
+    topn_model_free(copy);
+    return status;
+}
+
+void topn_model_free(topn_model *model)
+{
+    if (!model)
+        return;
+    if (!model->file) {
+        embedding_clear(&model->encoder.rows);
+        embedding_clear(&model->table.rows);
+        free(model->table.priors);
+        free(model->table.biases);
+        sparse_clear(&model->histories);
+    }
+    id_index_clear(&model->items_by_id);
+    id_index_clear(&model->users_by_id);
+    string_table_clear(&model->item_ids);
+    string_table_clear(&model->titles);
+    string_table_clear(&model->user_ids);
+    record_clear(&model->metadata);
+    safetensors_close(model->file);
+    free(model);
+}
+
+const embedding_table *model_item_rows(const topn_model *model)
+{
+    switch (model->table.kind) {
+    case ITEMS_SHARED:
+        return &model->encoder.rows;
+    case ITEMS_OWN:
+        return &model->table.rows;
+    case ITEMS_NONE:
+    case ITEMS_IDENTITY:
+        break;
+    }
+    return NULL;
+}
+
+static topn_status check_finite(topn_context *context, const char *name, const float *values, size_t count)
+{
+    if (!values)
+        return TOPN_OK;
+    enum { BLOCK = 1 << 16 };
+    const size_t blocks = (count + BLOCK - 1) / BLOCK;
+    size_t first_bad = SIZE_MAX; /* first block that holds one: the same at any thread count */
+#pragma omp parallel for num_threads(context ? context->threads : 1) schedule(static) reduction(min : first_bad)
+    for (size_t block = 0; block < blocks; block++) {
+        const size_t begin = block * BLOCK, end = count - begin < BLOCK ? count : begin + BLOCK;
+        uint32_t bad = 0;
+        for (size_t at = begin; at < end; at++) {
+            uint32_t bits;
+            memcpy(&bits, &values[at], sizeof bits);
+            bad |= (bits & 0x7f800000) == 0x7f800000;
+        }
+        if (bad && block < first_bad)
+            first_bad = block;
+    }
+    if (first_bad == SIZE_MAX)
+        return TOPN_OK;
+    size_t at = first_bad * BLOCK;
+    while (values[at] - values[at] == 0)
+        at++;
+    return fail(context, TOPN_ERROR_NUMERIC, "%s: value %zu is not finite (%g)", name, at, (double)values[at]);
+}
+
+static topn_status check_table(topn_context *context, const char *name, const embedding_table *table)
+{
+    if (table->form == TABLE_DENSE)
+        return check_finite(context, name, table->dense.values, table->dense.rows * table->dense.columns);
+    if (table->form != TABLE_SPARSE)
+        return TOPN_OK;
+    const topn_status status = sparse_check_offsets(context, &table->sparse, name);
+    if (status != TOPN_OK)
+        return status;
+    char values[64];
+    snprintf(values, sizeof values, "%s.values", name);
+    const topn_status finite =
+        check_finite(context, values, table->sparse.values, table->sparse.indptr[table->sparse.rows]);
+    return finite != TOPN_OK ? finite : sparse_check(context, &table->sparse, name);
+}
+
+/* How the parts belong together. */
+static topn_status check_shapes(topn_context *context, const topn_model *model)
+{
+    const embedding_table *encoder = &model->encoder.rows, *own = &model->table.rows;
+    const bool bag = model->encoder.kind == ENCODER_BAG;
+    if (bag != (encoder->form != TABLE_NONE) || bag == (model->table.kind == ITEMS_NONE))
+        return fail(context, TOPN_ERROR_FORMAT, "encoder: a %s encoder with %s table and %s item table",
+                    bag ? "bag" : "constant", encoder->form == TABLE_NONE ? "no" : "a",
+                    model->table.kind == ITEMS_NONE ? "no" : "an");
+    if (bag && embedding_rows(encoder) != model->items)
+        return fail(context, TOPN_ERROR_FORMAT, "encoder: %zu rows for %" PRIu32 " items", embedding_rows(encoder),
+                    model->items);
+    if (model->table.kind == ITEMS_IDENTITY && embedding_dimensions(encoder) != model->items)
+        return fail(context, TOPN_ERROR_FORMAT, "encoder: %zu columns for %" PRIu32 " items",
+                    embedding_dimensions(encoder), model->items);
+    if ((model->table.kind == ITEMS_OWN) != (own->form != TABLE_NONE))
+        return fail(context, TOPN_ERROR_FORMAT, "items: the table and its kind do not agree");
+    if (model->table.kind == ITEMS_OWN &&
+        (embedding_rows(own) != model->items || embedding_dimensions(own) != embedding_dimensions(encoder)))
+        return fail(context, TOPN_ERROR_FORMAT,
+                    "items: %zu × %zu for %" PRIu32 " items and an encoder of %zu dimensions", embedding_rows(own),
+                    embedding_dimensions(own), model->items, embedding_dimensions(encoder));
+    if (model->item_ids.count != model->items || (model->titles.count && model->titles.count != model->items))
+        return fail(context, TOPN_ERROR_FORMAT,
+                    "item_ids: %" PRIu32 " ids and %" PRIu32 " titles for %" PRIu32 " items", model->item_ids.count,
+                    model->titles.count, model->items);
+    if (model->histories.indptr &&
+        (model->histories.rows != model->user_ids.count || model->histories.columns != model->items))
+        return fail(context, TOPN_ERROR_FORMAT, "histories: %" PRIu32 " × %" PRIu32 " for %" PRIu32 " users",
+                    model->histories.rows, model->histories.columns, model->user_ids.count);
+    if (!(model->encoder.normalizer - model->encoder.normalizer == 0))
+        return fail(context, TOPN_ERROR_NUMERIC, "encoder: the normaliser's exponent is not finite");
+    return TOPN_OK;
+}
+
+topn_status model_check(topn_context *context, const topn_model *model)
+{
+    topn_status status;
+    TRY(check_shapes(context, model));
+    TRY(check_table(context, "encoder", &model->encoder.rows));
+    TRY(check_table(context, "items", &model->table.rows));
+    TRY(check_finite(context, "items.priors", model->table.priors, model->items));
+    TRY(check_finite(context, "items.biases", model->table.biases, model->items));
+    if (model->histories.indptr)
+        TRY(sparse_check(context, &model->histories, "histories"));
+done:
+    return status;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Models in their file (FORMAT.md).
+ */
+#ifndef TOPN_MODEL_MODEL_FILE_H
+#define TOPN_MODEL_MODEL_FILE_H
+
+#include "model/model.h"
+
+enum { MODEL_TENSORS = 24 }; /* most arrays that a model has */
+
+/* The model's arrays in the order of its file; they lend what the model holds. Returns how many. */
+size_t model_tensors(const topn_model *model, tensor out[MODEL_TENSORS]);
+/* Atomic. Metadata "run.*" (seconds, threads, …) are left out: same model, same bytes. */
+topn_status model_save(topn_context *context, const topn_model *model, const char *path);
+/* Maps, verifies and checks everything; FORMAT or NUMERIC with path and array. */
+topn_status model_load(topn_context *context, const char *path, topn_model **out);
+
+#endif
