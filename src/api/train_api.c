@@ -28,8 +28,8 @@ static uint64_t data_bytes(const topn_data *data)
 
 topn_status topn_train_cost(topn_context *context, const topn_data *data, const topn_options *options, topn_cost *out)
 {
-    const method *found;
-    const void *params;
+    const method *found = NULL;
+    const void *params = NULL;
     if (!data || !out)
         return fail(context, TOPN_ERROR_ARGUMENT, "topn_train_cost needs data and a place for its result");
     const topn_status status = method_of(context, options, &found, &params);
@@ -58,8 +58,8 @@ done:
 topn_status topn_train(topn_context *context, const topn_data *data, const topn_options *options,
                        const topn_options *reader, topn_model **out)
 {
-    const method *found;
-    const void *params;
+    const method *found = NULL;
+    const void *params = NULL;
     topn_model *model = NULL;
     topn_status status;
     if (!data || !out)

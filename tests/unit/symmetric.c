@@ -9,9 +9,10 @@
 #include "base/random.h"
 #include "numeric/symmetric.h"
 
-#include <cmocka.h> /* last: it defines a macro named fail */
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h> /* last: it defines a macro named fail */
 
 /* A random positive definite matrix, well conditioned: Z·Zᵀ/n + I/2, whole square, from Z [n × n]. */
 static void random_definite(size_t n, uint64_t seed, double *a)
