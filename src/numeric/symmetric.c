@@ -14,36 +14,40 @@ void spotrf_(const char *uplo, const int *n, float *a, const int *lda, int *info
 void strtri_(const char *uplo, const char *diag, const int *n, float *a, const int *lda, int *info, size_t, size_t);
 void slauum_(const char *uplo, const int *n, float *a, const int *lda, int *info, size_t);
 
-enum {
-    TILE = 512,        /* rows of a tile: large enough for BLAS to reach its rate, small enough to share out */
-    VECTOR_BLOCKS = 32 /* blocks of rows in matrix-vector products, each with its own partial sum */
-};
+enum { VECTOR_BLOCKS = 32 }; /* blocks of rows in matrix-vector products, each with its own partial sum */
+
+/* Rows of a tile: large enough for BLAS to come near its rate (1024 gains a tenth over 512), small enough for the
+ * threads to share a row of tiles evenly. A function of n alone. */
+static size_t tile_size(size_t n)
+{
+    return n >= 12288 ? 1024 : n >= 4096 ? 512 : 256;
+}
 
 static size_t tile_count(size_t n)
 {
-    return (n + TILE - 1) / TILE;
+    return (n + tile_size(n) - 1) / tile_size(n);
 }
 
 /* First row of tile t, and rows in it. */
-static size_t tile_start(size_t t)
+static size_t tile_start(size_t n, size_t t)
 {
-    return t * TILE;
+    return t * tile_size(n);
 }
 
 static int tile_rows(size_t n, size_t t)
 {
-    const size_t left = n - tile_start(t);
-    return (int)(left < TILE ? left : TILE);
+    const size_t left = n - tile_start(n, t);
+    return (int)(left < tile_size(n) ? left : tile_size(n));
 }
 
 static float *tile_at(float *a, size_t n, size_t row_tile, size_t column_tile)
 {
-    return a + tile_start(row_tile) * n + tile_start(column_tile);
+    return a + tile_start(n, row_tile) * n + tile_start(n, column_tile);
 }
 
 uint64_t symmetric_scratch_bytes(size_t n)
 {
-    return (uint64_t)TILE * n * sizeof(float);
+    return (uint64_t)tile_size(n) * n * sizeof(float);
 }
 
 /* Progress in products of tiles, which all take about the same time. */
@@ -66,7 +70,7 @@ static uint64_t gram_work(size_t tiles, size_t row)
 static void factor_gather(const topn_context *context, float *a, size_t n, size_t j)
 {
     const size_t tiles = tile_count(n);
-    const int width = tile_rows(n, j), depth = (int)tile_start(j), stride = (int)n;
+    const int width = tile_rows(n, j), depth = (int)tile_start(n, j), stride = (int)n;
 #pragma omp parallel for num_threads(context->threads) schedule(dynamic)
     for (size_t i = j; i < tiles; i++) {
         const int height = tile_rows(n, i);
@@ -109,7 +113,7 @@ topn_status symmetric_factor(topn_context *context, float *a, size_t n, const ch
         const float corner = *(tile_at(a, n, j, j) + (size_t)(width - 1) * n + (width - 1));
         if (info != 0 || !isfinite(corner)) {
             status = fail(context, TOPN_ERROR_NUMERIC, "the matrix is not positive definite at row %zu of %zu",
-                          tile_start(j) + (size_t)(info > 0 ? info : 1), n);
+                          tile_start(n, j) + (size_t)(info > 0 ? info : 1), n);
             goto done;
         }
         factor_scale(context, a, n, j);
@@ -132,7 +136,7 @@ static void clear_tile_upper(float *a, size_t n, size_t i)
 /* Row tile i of W, from its copy `row` of L: W_ij = −W_ii · Σ_{j≤k<i} L_ik·W_kj. */
 static void invert_row(const topn_context *context, float *a, size_t n, size_t i, float *row)
 {
-    const int stride = (int)n, height = tile_rows(n, i), depth = (int)tile_start(i);
+    const int stride = (int)n, height = tile_rows(n, i), depth = (int)tile_start(n, i);
 #pragma omp parallel num_threads(context->threads)
     {
 #pragma omp for schedule(static)
@@ -140,7 +144,7 @@ static void invert_row(const topn_context *context, float *a, size_t n, size_t i
             memcpy(row + (size_t)r * n, tile_at(a, n, i, 0) + (size_t)r * n, (size_t)depth * sizeof *row);
 #pragma omp for schedule(dynamic)
         for (size_t j = 0; j < i; j++) {
-            const int width = tile_rows(n, j), from = (int)tile_start(j);
+            const int width = tile_rows(n, j), from = (int)tile_start(n, j);
             float *target = tile_at(a, n, i, j);
             cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, height, width, depth - from, -1.0f, row + from,
                         stride, tile_at(a, n, j, j), stride, 0.0f, target, stride);
@@ -156,11 +160,11 @@ topn_status triangle_invert(topn_context *context, float *a, size_t n, const cha
     topn_status status = TOPN_OK;
     const size_t tiles = tile_count(n);
     const int stride = (int)n, saved = threads_serial_blas_begin();
-    float *row = NULL; /* [TILE × n], row tile i of L */
+    float *row = NULL; /* [tile × n], row tile i of L */
     uint64_t done = 0, total = 0;
     for (size_t i = 0; i < tiles; i++)
         total += invert_work(i);
-    TRY(ALLOCATE(context, (n < TILE ? n : TILE) * n, &row));
+    TRY(ALLOCATE(context, (n < tile_size(n) ? n : tile_size(n)) * n, &row));
     for (size_t i = 0; i < tiles; i++) {
         TRY(progress_report(context, stage, "tiles", done, total, NAN));
         const int height = tile_rows(n, i);
@@ -169,7 +173,7 @@ topn_status triangle_invert(topn_context *context, float *a, size_t n, const cha
         strtri_("U", "N", &height, tile_at(a, n, i, i), &stride, &info, 1, 1);
         if (info != 0) {
             status =
-                fail(context, TOPN_ERROR_NUMERIC, "the factor is singular at row %zu", tile_start(i) + (size_t)info);
+                fail(context, TOPN_ERROR_NUMERIC, "the factor is singular at row %zu", tile_start(n, i) + (size_t)info);
             goto done;
         }
         invert_row(context, a, n, i, row);
@@ -182,13 +186,13 @@ done:
     return status;
 }
 
-/* Row tile i of P, in place of row tile i of W, which no later row needs; `corner` [TILE × TILE] is a copy of W_ii:
+/* Row tile i of P, in place of row tile i of W, which no later row needs; `corner` [tile × tile] is a copy of W_ii:
  * P_ij = W_iiᵀ·W_ij + Σ_{k>i} W_kiᵀ·W_kj. */
 static void gram_row(const topn_context *context, float *a, size_t n, size_t i, float *corner)
 {
-    const int stride = (int)n, height = tile_rows(n, i), below = (int)(n - tile_start(i)) - height;
+    const int stride = (int)n, height = tile_rows(n, i), below = (int)(n - tile_start(n, i)) - height;
     for (int r = 0; r < height; r++)
-        memcpy(corner + (size_t)r * TILE, tile_at(a, n, i, i) + (size_t)r * n, (size_t)height * sizeof *corner);
+        memcpy(corner + (size_t)r * tile_size(n), tile_at(a, n, i, i) + (size_t)r * n, (size_t)height * sizeof *corner);
 #pragma omp parallel for num_threads(context->threads) schedule(dynamic)
     for (size_t step = 0; step <= i; step++) {
         const size_t j = i - step;
@@ -202,8 +206,8 @@ static void gram_row(const topn_context *context, float *a, size_t n, size_t i, 
                             1.0f, target, stride);
             continue;
         }
-        cblas_strmm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, height, width, 1.0f, corner, TILE,
-                    target, stride);
+        cblas_strmm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, height, width, 1.0f, corner,
+                    (int)tile_size(n), target, stride);
         if (below)
             cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, height, width, below, 1.0f, tile_at(a, n, i + 1, i),
                         stride, tile_at(a, n, i + 1, j), stride, 1.0f, target, stride);
@@ -215,11 +219,11 @@ topn_status triangle_gram(topn_context *context, float *a, size_t n, const char 
     topn_status status = TOPN_OK;
     const size_t tiles = tile_count(n);
     const int saved = threads_serial_blas_begin();
-    float *corner = NULL; /* [TILE × TILE] */
+    float *corner = NULL; /* [tile × tile] */
     uint64_t done = 0, total = 0;
     for (size_t i = 0; i < tiles; i++)
         total += gram_work(tiles, i);
-    TRY(ALLOCATE(context, (size_t)TILE * TILE, &corner));
+    TRY(ALLOCATE(context, tile_size(n) * tile_size(n), &corner));
     for (size_t i = 0; i < tiles; i++) {
         TRY(progress_report(context, stage, "tiles", done, total, NAN));
         gram_row(context, a, n, i, corner);
