@@ -10,9 +10,19 @@
 #include "data/interactions.h"
 #include "retrieve/retriever.h"
 
+enum { UNKNOWN_MISS, UNKNOWN_DROP };
+
+typedef struct evaluation_params {
+    char *metrics;
+    int64_t bootstrap; /* resamples, 0 = no intervals */
+    double confidence;
+    int unknown_items; /* UNKNOWN_… */
+    bool include_seen;
+} evaluation_params;
 extern const option_table evaluation_option_table;
 
-/* See topn_evaluate. */
+/* See topn_evaluate; params: an evaluation_params. Memory beyond the data: per thread one block of scores
+ * (block_scorer_users × items × 4 bytes), 8 bytes per event of the evaluated users, 8 bytes per user and metric. */
 topn_status evaluate_run(topn_context *context, const topn_retriever *retriever, const topn_data *seen,
                          const topn_data *hidden, const topn_data *candidates, const void *params, topn_report **out);
 

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "evaluate/evaluation.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/threads.h"
+#include "evaluate/cases.h"
+#include "evaluate/report.h"
+#include "evaluate/user_ranking.h"
+
+#define DEFAULT_METRICS "recall@20,ndcg@20,hit@20,recall-capped@20,recall-capped@50,ndcg@100,coverage"
+
+static const option_row evaluation_options[] = {
+    OPTION_TEXT(evaluation_params, metrics, "metrics", DEFAULT_METRICS,
+                "what to measure, separated by commas; NAME@n looks at the first n items"),
+    OPTION_INTEGER(evaluation_params, bootstrap, "bootstrap", 1000, 0, 1000000,
+                   "resamples of the users for the intervals; 0 = no intervals"),
+    OPTION_REAL(evaluation_params, confidence, "confidence", 0.95, 0.5, 0.9999, "coverage of the intervals"),
+    OPTION_CHOICE(evaluation_params, unknown_items, "unknown-items", "miss", "miss|drop",
+                  "hidden items that the model does not know: count them as misses or leave them out"),
+    OPTION_BOOLEAN(evaluation_params, include_seen, "include-seen", false,
+                   "rank the items that the user has seen, too"),
+};
+
+const option_table evaluation_option_table = OPTION_TABLE(evaluation_params, evaluation_options);
+
+/* One thread's memory. Its own context keeps messages of threads apart. */
+typedef struct worker {
+    topn_context context;
+    block_scorer *scorer;
+    history *histories; /* [users of a block] */
+    ranking_scratch scratch;
+} worker;
+
+/* One evaluation under way. */
+typedef struct evaluation {
+    const topn_model *model;
+    const evaluation_params *params;
+    metric_list metrics;
+    evaluation_cases cases;
+    bool sampled;
+    double *novelty;           /* [items] when a metric needs it */
+    const char *novelty_basis; /* whose events it was counted on */
+    uint64_t **counts;         /* [metrics] → [items] for metrics over all lists, else NULL */
+    worker *workers;           /* [threads] */
+    int threads;
+    size_t block_users, blocks;
+    topn_status *block_status; /* [blocks] */
+    char **block_message;      /* [blocks] NULL but where a block failed */
+    topn_report *report;
+} evaluation;
+
+static void workers_free(evaluation *run)
+{
+    for (int thread = 0; run->workers && thread < run->threads; thread++) {
+        worker *own = &run->workers[thread];
+        block_scorer_free(own->scorer);
+        free(own->histories);
+        ranking_scratch_clear(&own->scratch);
+    }
+    free(run->workers);
+}
+
+static void evaluation_clear(evaluation *run)
+{
+    workers_free(run);
+    for (size_t index = 0; run->counts && index < run->metrics.count; index++)
+        free(run->counts[index]);
+    for (size_t block = 0; run->block_message && block < run->blocks; block++)
+        free(run->block_message[block]);
+    free(run->counts);
+    free(run->novelty);
+    free(run->block_status);
+    free(run->block_message);
+    metric_list_clear(&run->metrics);
+    cases_clear(&run->cases);
+    topn_report_free(run->report);
+}
+
+/* counts[i] += events of `seen` on model item i. */
+static topn_status count_seen(topn_context *context, const topn_model *model, const topn_data *seen, double *counts)
+{
+    uint64_t *totals = NULL; /* [items of seen] */
+    const topn_status status = ALLOCATE_ZEROED(context, seen->item_ids.count, &totals);
+    if (status != TOPN_OK)
+        return status;
+    for (uint64_t at = 0; at < seen->matrix.indptr[seen->matrix.rows]; at++)
+        totals[seen->matrix.indices[at]]++;
+    for (uint32_t index = 0; index < seen->item_ids.count; index++) {
+        uint32_t item;
+        if (id_index_find(&model->items_by_id, string_table_get(&seen->item_ids, index), &item))
+            counts[item] += (double)totals[index];
+    }
+    free(totals);
+    return TOPN_OK;
+}
+
+/* −log2 of the share of users who have each item: of the users the model keeps, or else of the seen data. */
+static topn_status create_novelty(topn_context *context, evaluation *run, const topn_data *seen)
+{
+    topn_status status;
+    const topn_model *model = run->model;
+    const bool kept = model->user_ids.count > 0 && model->histories.indptr;
+    const double users = kept ? model->histories.rows : seen->matrix.rows;
+    TRY(ALLOCATE_ZEROED(context, model->items, &run->novelty));
+    if (kept)
+        for (uint64_t at = 0; at < model->histories.indptr[model->histories.rows]; at++)
+            run->novelty[model->histories.indices[at]]++;
+    else
+        TRY(count_seen(context, model, seen, run->novelty));
+    for (uint32_t item = 0; item < model->items; item++)
+        run->novelty[item] = users > 0 ? -log2(fmax(run->novelty[item], 1) / users) : 0;
+    run->novelty_basis = kept ? "users of the model" : "users of the seen events";
+done:
+    return status;
+}
+
+/* A scorer for every thread. The first one says how large a block is; the rest must fit beside it. */
+static topn_status create_workers(topn_context *context, const topn_retriever *retriever, evaluation *run)
+{
+    topn_status status;
+    run->threads = context->threads;
+    TRY(ALLOCATE_ZEROED(context, (size_t)run->threads, &run->workers));
+    for (int thread = 0; thread < run->threads; thread++) {
+        worker *own = &run->workers[thread];
+        own->context = (topn_context){.threads = 1, .seed = context->seed, .memory_limit = context->memory_limit};
+        status = block_scorer_create(&own->context, retriever, &own->scorer);
+        if (status != TOPN_OK) {
+            status = fail(context, status, "%s", own->context.message);
+            goto done;
+        }
+        run->block_users = block_scorer_users(own->scorer);
+        TRY(ALLOCATE(context, run->block_users, &own->histories));
+        TRY(ranking_scratch_create(context, run->metrics.largest_cutoff, &own->scratch));
+        if (thread == 0)
+            TRY(memory_check(context, "evaluation",
+                             (uint64_t)(run->threads - 1) * run->block_users * run->model->items * sizeof(float),
+                             "use fewer --threads"));
+    }
+    run->blocks = (run->cases.users + run->block_users - 1) / run->block_users;
+    TRY(ALLOCATE_ZEROED(context, run->blocks, &run->block_status));
+    TRY(ALLOCATE_ZEROED(context, run->blocks, &run->block_message));
+done:
+    return status;
+}
+
+static topn_status prepare(topn_context *context, const topn_retriever *retriever, const topn_data *seen,
+                           const topn_data *hidden, const topn_data *candidates, evaluation *run)
+{
+    topn_status status;
+    const evaluation_params *params = run->params;
+    const bool is_default = params->metrics && strcmp(params->metrics, DEFAULT_METRICS) == 0;
+    TRY(metric_list_parse(context, params->metrics, run->model->items, is_default, &run->metrics));
+    TRY(cases_create(context, run->model, seen, hidden, candidates, params->unknown_items == UNKNOWN_DROP,
+                     &run->cases));
+    if (run->metrics.needs & NEED_NOVELTY)
+        TRY(create_novelty(context, run, seen));
+    TRY(ALLOCATE_ZEROED(context, run->metrics.count, &run->counts));
+    for (size_t index = 0; index < run->metrics.count; index++)
+        if (run->metrics.requests[index].metric->overall)
+            TRY(ALLOCATE_ZEROED(context, run->model->items, &run->counts[index]));
+    TRY(report_create(context, &run->metrics, run->sampled ? "sampled-" : "", run->cases.users, &run->report));
+    TRY(string_table_pick(context, &hidden->user_ids, run->cases.hidden_users, (uint32_t)run->cases.users,
+                          &run->report->user_ids));
+    TRY(create_workers(context, retriever, run));
+done:
+    return status;
+}
+
+static item_list row_of(const item_rows *rows, size_t user)
+{
+    if (!rows->indptr)
+        return (item_list){0};
+    return (item_list){.items = rows->items + rows->indptr[user], .count = rows->indptr[user + 1] - rows->indptr[user]};
+}
+
+/* All metrics of one ranking. Counts are whole numbers, so their order of addition changes nothing. */
+static void measure(evaluation *run, const ranking *ranked, size_t user)
+{
+    const size_t metrics = run->metrics.count;
+    for (size_t index = 0; index < metrics; index++) {
+        const metric_request *request = &run->metrics.requests[index];
+        if (request->metric->value) {
+            run->report->values[user * metrics + index] = request->metric->value(ranked, request->cutoff);
+            continue;
+        }
+        uint64_t *counts = run->counts[index];
+        for (size_t rank = 0; rank < ranked->list_length && rank < request->cutoff; rank++) {
+#pragma omp atomic
+            counts[ranked->list[rank]]++;
+        }
+    }
+}
+
+static topn_status evaluate_block(evaluation *run, worker *own, size_t block)
+{
+    topn_status status;
+    const evaluation_cases *cases = &run->cases;
+    const uint32_t items = run->model->items;
+    const size_t first = block * run->block_users;
+    const size_t left = cases->users - first, count = left < run->block_users ? left : run->block_users;
+    float *scores;
+    for (size_t index = 0; index < count; index++) {
+        const item_list seen = row_of(&cases->seen, first + index);
+        const float *weights = cases->seen.weights ? cases->seen.weights + cases->seen.indptr[first + index] : NULL;
+        own->histories[index] = (history){.items = seen.items, .weights = weights, .length = seen.count};
+    }
+    TRY(block_scores(own->scorer, own->histories, count, &scores));
+    for (size_t index = 0; index < count; index++) {
+        const size_t user = first + index;
+        const ranking_task task = {
+            .hidden = row_of(&cases->hidden, user),
+            .masked = run->params->include_seen ? (item_list){0} : row_of(&cases->seen, user),
+            .candidates = row_of(&cases->candidates, user),
+            .sampled = run->sampled,
+            .relevant = cases->relevant[user],
+            .needs = run->metrics.needs,
+        };
+        ranking ranked;
+        TRY(rank_user(&own->context, &own->scratch, &task, scores + index * items, items, &ranked));
+        ranked.novelty = run->novelty;
+        measure(run, &ranked, user);
+    }
+done:
+    return status;
+}
+
+/* Blocks in rounds, with a progress report between two rounds. */
+static topn_status evaluate_blocks(topn_context *context, evaluation *run)
+{
+    topn_status status;
+    const size_t round = 4 * (size_t)run->threads;
+    for (size_t first = 0; first < run->blocks; first += round) {
+        const size_t last = first + round < run->blocks ? first + round : run->blocks;
+        TRY(progress_report(context, "evaluate", "users", first * run->block_users, run->cases.users, NAN));
+#pragma omp parallel for num_threads(run->threads) schedule(dynamic, 1)
+        for (size_t block = first; block < last; block++) {
+            worker *own = &run->workers[thread_index()];
+            run->block_status[block] = evaluate_block(run, own, block);
+            if (run->block_status[block] != TOPN_OK)
+                memory_copy_text(NULL, own->context.message, &run->block_message[block]);
+        }
+        for (size_t block = first; block < last; block++)
+            if (run->block_status[block] != TOPN_OK) {
+                const char *message = run->block_message[block];
+                return fail(context, run->block_status[block], "%s", message ? message : "evaluation failed");
+            }
+    }
+    TRY(progress_report(context, "evaluate", "users", run->cases.users, run->cases.users, NAN));
+    for (size_t index = 0; index < run->metrics.count; index++)
+        if (run->counts[index])
+            run->report->metrics[index].mean =
+                run->metrics.requests[index].metric->overall(run->counts[index], run->model->items);
+done:
+    return status;
+}
+
+/* Candidates that a user is ranked on beside the hidden items, on average. */
+static double mean_candidates(const evaluation_cases *cases)
+{
+    uint64_t total = 0;
+    for (size_t user = 0; user < cases->users; user++) {
+        const item_list hidden = row_of(&cases->hidden, user), candidates = row_of(&cases->candidates, user);
+        total += candidates.count;
+        for (size_t a = 0, b = 0; a < hidden.count && b < candidates.count;) {
+            total -= hidden.items[a] == candidates.items[b];
+            if (hidden.items[a] <= candidates.items[b])
+                a++;
+            else
+                b++;
+        }
+    }
+    return (double)total / (double)cases->users;
+}
+
+static topn_status state_protocol(topn_context *context, const evaluation *run, record *facts)
+{
+    topn_status status;
+    const evaluation_cases *cases = &run->cases;
+    if (run->sampled)
+        TRY(record_set(context, facts, "protocol", "sampled candidates, %.1f per user, ranked with the hidden items",
+                       mean_candidates(cases)));
+    else
+        TRY(record_set(context, facts, "protocol", "full ranking of all %" PRIu32 " items", run->model->items));
+    TRY(record_set(context, facts, "seen-items", "%s", run->params->include_seen ? "ranked, too" : "left out"));
+    TRY(record_set(context, facts, "ties", "equal scores rank by item index; auc counts them one half"));
+    TRY(record_set(context, facts, "unknown-items", "%s",
+                   run->params->unknown_items == UNKNOWN_DROP ? "hidden items unknown to the model are left out"
+                                                              : "hidden items unknown to the model count as misses"));
+    if (run->params->bootstrap)
+        TRY(record_set(context, facts, "interval",
+                       "%g %% percentile bootstrap over users, %" PRId64 " resamples, seed %" PRIu64,
+                       100 * run->params->confidence, run->params->bootstrap, context->seed));
+    if (run->novelty_basis)
+        TRY(record_set(context, facts, "novelty", "popularity counted on the %s", run->novelty_basis));
+done:
+    return status;
+}
+
+/* Counts that are 0 are not worth a line. */
+static topn_status state_count(topn_context *context, record *facts, const char *key, uint64_t count)
+{
+    return count ? record_set(context, facts, key, "%" PRIu64, count) : TOPN_OK;
+}
+
+static topn_status state_facts(topn_context *context, const evaluation *run, double seconds)
+{
+    topn_status status;
+    record *facts = &run->report->facts;
+    const evaluation_cases *cases = &run->cases;
+    const char *method = record_get(&run->model->metadata, "method");
+    TRY(record_set(context, facts, "method", "%s", method ? method : "unknown"));
+    TRY(state_protocol(context, run, facts));
+    TRY(record_set(context, facts, "users", "%zu", cases->users));
+    TRY(state_count(context, facts, "users-without-hidden-items", cases->without_hidden));
+    TRY(state_count(context, facts, "users-without-candidates", cases->without_candidates));
+    TRY(state_count(context, facts, "users-without-seen-items", cases->without_seen));
+    TRY(record_set(context, facts, "hidden-events", "%" PRIu64, cases->hidden.indptr[cases->users]));
+    TRY(state_count(context, facts, "hidden-events-unknown", cases->hidden.unknown));
+    TRY(state_count(context, facts, "hidden-events-also-seen", cases->hidden_and_seen));
+    TRY(record_set(context, facts, "seen-events", "%" PRIu64, cases->seen.indptr[cases->users]));
+    TRY(state_count(context, facts, "seen-events-unknown", cases->seen.unknown));
+    TRY(state_count(context, facts, "candidates-unknown", cases->candidates.unknown));
+    TRY(record_set(context, facts, "blocks", "%zu of %zu users", run->blocks, run->block_users));
+    TRY(record_set(context, facts, "threads", "%d", run->threads));
+    TRY(record_set(context, facts, "seconds", "%.3f", seconds));
+done:
+    return status;
+}
+
+topn_status evaluate_run(topn_context *context, const topn_retriever *retriever, const topn_data *seen,
+                         const topn_data *hidden, const topn_data *candidates, const void *params, topn_report **out)
+{
+    topn_status status;
+    const double start = clock_seconds();
+    evaluation run = {.model = retriever->model, .params = params, .sampled = candidates != NULL};
+    *out = NULL;
+    TRY(prepare(context, retriever, seen, hidden, candidates, &run));
+    TRY(evaluate_blocks(context, &run));
+    TRY(report_summarise(context, run.report, (size_t)run.params->bootstrap, run.params->confidence));
+    TRY(state_facts(context, &run, clock_seconds() - start));
+    *out = run.report;
+    run.report = NULL;
+done:
+    evaluation_clear(&run);
+    return status;
+}
