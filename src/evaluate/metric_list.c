@@ -36,7 +36,7 @@ static size_t parse_cutoff(const char *digits)
 static topn_status parse_word(topn_context *context, const char *word, uint32_t items, bool skip_large,
                               metric_request *out, bool *skipped)
 {
-    char name[METRIC_NAME_SIZE];
+    char name[METRIC_NAME_SIZE - 24]; /* the cut-off takes up to 21 */
     const char *at = strchr(word, '@');
     const size_t length = at ? (size_t)(at - word) : strlen(word);
     if (strlen(word) >= sizeof name)

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Small JSON descriptions of our own: a flat object of a record.
+ */
+#ifndef TOPN_BASE_JSON_TEXT_H
+#define TOPN_BASE_JSON_TEXT_H
+
+#include "base/file.h"
+#include "base/record.h"
+
+/* One object, an entry a line. Values that read as plain decimal numbers of at most 15 characters, or as true or false,
+ * are written as such, all others as strings. Bytes that are no valid UTF-8 become U+FFFD. */
+topn_status json_write_record(file_writer *writer, const record *entries);
+
+#endif
