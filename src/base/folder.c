@@ -60,19 +60,19 @@ static topn_status check_target(const folder_writer *writer)
     return TOPN_OK;
 }
 
+/* Beside the target, so that rename stays within one file system. */
 static topn_status make_temporary(folder_writer *writer)
 {
-    const topn_status status = memory_allocate(writer->context, strlen(writer->target) + 16, 1, &writer->temporary);
+    const size_t capacity = strlen(writer->target) + 48;
+    const topn_status status = memory_allocate(writer->context, capacity, 1, &writer->temporary);
     if (status != TOPN_OK)
         return status;
-    sprintf(writer->temporary, "%s.tmp-XXXXXX", writer->target);
-    if (!mkdtemp(writer->temporary))
-        return fail_io(writer->context, "cannot write the folder", writer->target);
-    writer->made = true;
-    const mode_t mask = umask(0);
-    umask(mask);
-    if (chmod(writer->temporary, 0777 & ~mask) != 0)
-        return fail_io(writer->context, "cannot write the folder", writer->target);
+    for (unsigned attempt = 0; !writer->made; attempt++) {
+        snprintf(writer->temporary, capacity, "%s.tmp-%ld-%u", writer->target, (long)getpid(), attempt);
+        writer->made = mkdir(writer->temporary, 0777) == 0;
+        if (!writer->made && errno != EEXIST)
+            return fail_io(writer->context, "cannot write the folder", writer->target);
+    }
     return TOPN_OK;
 }
 
@@ -81,17 +81,20 @@ topn_status folder_create(topn_context *context, const char *path, const char *c
 {
     topn_status status;
     folder_writer *writer = NULL;
+    char *resolved = NULL;
     *out = NULL;
     TRY(ALLOCATE_ZEROED(context, 1, &writer));
     *writer = (folder_writer){.context = context, .names = names, .count = count, .marker = marker};
-    TRY(memory_copy_text(context, path, &writer->target));
-    for (size_t end = strlen(path); end > 1 && path[end - 1] == '/'; end--)
+    resolved = realpath(path, NULL); /* a link keeps pointing: its target is replaced */
+    TRY(memory_copy_text(context, resolved ? resolved : path, &writer->target));
+    for (size_t end = strlen(writer->target); end > 1 && writer->target[end - 1] == '/'; end--)
         writer->target[end - 1] = '\0';
     TRY(check_target(writer));
     TRY(make_temporary(writer));
     *out = writer;
-    return TOPN_OK;
+    writer = NULL;
 done:
+    free(resolved);
     folder_abandon(writer);
     return status;
 }
