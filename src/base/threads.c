@@ -5,7 +5,6 @@
 #include <stdio.h>
 #ifdef _OPENMP
 #include <omp.h>
-#endif
 
 /* Whole processors granted by cgroup v2's cpu.max ("quota period" in microseconds), 0 when unlimited. */
 static int cgroup_processors(void)
@@ -20,6 +19,7 @@ static int cgroup_processors(void)
         return 0;
     return (int)((quota + period - 1) / period);
 }
+#endif
 
 int threads_available(void)
 {
