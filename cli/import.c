@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <string.h>
+
+#include "progress.h"
+#include "session.h"
+
+static const own_option own_options[] = {
+    {"output", 'o', "FILE", "", "file to write (required)"},
+    {"text", 0, NULL, "", "write tab-separated text with a header in place of the binary form"},
+};
+
+static int run(struct session *session)
+{
+    topn_data *data = NULL;
+    const char *output;
+    int code;
+    STEP(session_apply(session, NULL));
+    STEP(session_required(session, "output", &output));
+    STEP(session_output_check(output));
+    STEP(session_read(session, session_operand(session, 0), NULL, &data));
+    STEP(session_check(session, session_flag(session, "text") ? topn_data_write_text(session->context, data, output)
+                                                              : topn_data_save(session->context, data, output)));
+    inform("%s: %" PRIu32 " users, %" PRIu32 " items, %" PRIu64 " events", output, topn_data_users(data),
+           topn_data_items(data), topn_data_events(data));
+done:
+    topn_data_free(data);
+    return code;
+}
+
+const struct command command_import = {
+    .name = "import",
+    .summary = "convert events to the binary form that every command reads at once",
+    .usage = "DATA -o FILE [reader options]",
+    .description =
+        "Reads events, applies the reader's filters, and writes them as one .safetensors file (FORMAT.md) that "
+        "every command takes in place of text. With --text it writes tab-separated text instead.",
+    .example = "topn import ratings.csv.gz -o ratings.safetensors --titles films.csv\n"
+               "zcat log.csv.gz | topn import - -o log.safetensors",
+    .options = own_options,
+    .option_count = sizeof own_options / sizeof *own_options,
+    .kinds = KIND_BIT(TOPN_KIND_READER),
+    .minimum_operands = 1,
+    .maximum_operands = 1,
+    .run = run,
+};

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "session.h"
+#include "text.h"
+
+static void print_json(const topn_model *model)
+{
+    const char *key, *value;
+    topn_array_info info;
+    json_t *object = json_object(), *facts = json_object(), *arrays = json_array();
+    for (size_t i = 0; topn_model_metadata(model, i, &key, &value); i++)
+        json_object_set_new(facts, key, value_json(value));
+    for (size_t i = 0; topn_model_array(model, i, &info); i++) {
+        json_t *shape = json_array(), *array = json_object();
+        for (size_t d = 0; d < info.dimensions; d++)
+            json_array_append_new(shape, json_integer((json_int_t)info.shape[d]));
+        json_object_set_new(array, "name", text_json(info.name));
+        json_object_set_new(array, "type", text_json(info.type));
+        json_object_set_new(array, "shape", shape);
+        json_object_set_new(array, "bytes", json_integer((json_int_t)info.bytes));
+        json_array_append_new(arrays, array);
+    }
+    json_object_set_new(object, "items", json_integer(topn_model_items(model)));
+    json_object_set_new(object, "users", json_integer(topn_model_users(model)));
+    json_object_set_new(object, "metadata", facts);
+    json_object_set_new(object, "arrays", arrays);
+    json_print(object, true);
+}
+
+static void print_tables(const topn_model *model, output_format format)
+{
+    static const char *const headings[] = {"what", "value"};
+    static const char *const array_headings[] = {"array", "type", "shape", "bytes"};
+    const char *key, *value;
+    topn_array_info info;
+    table *facts = table_create(headings, "ll");
+    table_text(facts, "items");
+    table_cell(facts, "%" PRIu32, topn_model_items(model));
+    table_text(facts, "users");
+    table_cell(facts, "%" PRIu32, topn_model_users(model));
+    for (size_t i = 0; topn_model_metadata(model, i, &key, &value); i++) {
+        table_text(facts, key);
+        table_text(facts, value);
+    }
+    table_finish(facts, format);
+    putchar('\n');
+    table *arrays = table_create(array_headings, "llrr");
+    for (size_t i = 0; topn_model_array(model, i, &info); i++) {
+        table_text(arrays, info.name);
+        table_text(arrays, info.type);
+        if (info.dimensions == 2)
+            table_cell(arrays, "%" PRIu64 " × %" PRIu64, info.shape[0], info.shape[1]);
+        else
+            table_cell(arrays, "%" PRIu64, info.shape[0]);
+        table_cell(arrays, "%" PRIu64, info.bytes);
+    }
+    table_finish(arrays, format);
+}
+
+static int run(struct session *session)
+{
+    topn_model *model = NULL;
+    int code;
+    STEP(session_apply(session, NULL));
+    STEP(session_load(session, session_operand(session, 0), &model));
+    if (session->format == OUTPUT_JSON)
+        print_json(model);
+    else
+        print_tables(model, session->format);
+done:
+    topn_model_free(model);
+    return code;
+}
+
+const struct command command_inspect = {
+    .name = "inspect",
+    .summary = "all that a model file records: options, data, figures, arrays",
+    .usage = "MODEL",
+    .description =
+        "Prints the metadata of a model file (method, every option, fingerprint of the data, counts, residuals, "
+        "seconds) and its arrays with type, shape and bytes.",
+    .example = "topn inspect films.safetensors --format json",
+    .results = true,
+    .minimum_operands = 1,
+    .maximum_operands = 1,
+    .run = run,
+};

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Progress on standard error: a bar on a terminal, a plain line every few seconds elsewhere, nothing when quiet. And
+ * cancellation: the first SIGINT or SIGTERM makes the callback stop the library, the second one ends the program.
+ */
+#ifndef TOPN_CLI_PROGRESS_H
+#define TOPN_CLI_PROGRESS_H
+
+#include <stdbool.h>
+#include <topn/topn.h>
+
+void progress_start(bool quiet);
+/* topn_progress_callback and topn_log_callback */
+bool progress_show(const topn_progress *progress, void *user_data);
+void progress_log(const char *line, void *user_data);
+/* One line of information, unless quiet. */
+void inform(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Wipes the bar, if one is drawn. */
+void progress_clear(void);
+/* Whether a signal asked to stop. */
+bool interrupted(void);
+
+#endif
