@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From runs of events to data: ids become indices, events are sorted into rows, duplicates merged, filters applied.
+ *
+ * Order of the rules: --since and --until look at every event; then events of the same user and item are merged;
+ * --min-weight looks at the merged weight; then users and items with too few events leave, again and again until none
+ * does. Users and items that lose all their events leave too.
+ */
+#include "base/memory.h"
+#include "ingest/event_time.h"
+#include "ingest/id_order.h"
+#include "ingest/titles.h"
+#include "numeric/sparse.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SUM, MAX, LAST, COUNT }; /* choices of --duplicates */
+
+/* Everything under way between events and data. */
+typedef struct assembly {
+    const reader_params *params;
+    int64_t since, until; /* inclusive, exclusive */
+    sparse_matrix matrix;
+    int64_t *times;
+    bool *keep_user, *keep_item; /* [rows], [columns] or NULL = all */
+    uint64_t merged, light, few_users, few_items, early, late;
+} assembly;
+
+/* Codes to indices, in place; events outside the time span leave. */
+static void convert_run(const assembly *work, const id_order *users, const id_order *items, event_run *run,
+                        uint64_t *early, uint64_t *late)
+{
+    size_t to = 0;
+    for (size_t at = 0; at < run->count; at++) {
+        const uint32_t user = id_order_index(users, run->lane, run->users[at]);
+        const uint32_t item = id_order_index(items, run->lane, run->items[at]);
+        if (run->times) {
+            const int64_t time = run->times[at];
+            if (time < work->since || time >= work->until) {
+                *(time < work->since ? early : late) += 1;
+                continue;
+            }
+            run->times[to] = time;
+        }
+        run->users[to] = user;
+        run->items[to] = item;
+        if (run->weights)
+            run->weights[to] = run->weights[at];
+        to++;
+    }
+    run->count = to;
+}
+
+static void convert_runs(topn_context *context, assembly *work, const id_order *users, const id_order *items,
+                         event_sink *sink)
+{
+    uint64_t early = 0, late = 0;
+#pragma omp parallel for num_threads(context->threads) schedule(dynamic, 1) reduction(+ : early, late)
+    for (size_t index = 0; index < sink->count; index++)
+        convert_run(work, users, items, sink->runs[index], &early, &late);
+    work->early = early;
+    work->late = late;
+}
+
+/* Puts the events of users in [from, to) into their rows, in file order. next [rows] is where each row goes on. */
+static void scatter_users(const assembly *work, const event_sink *sink, uint32_t from, uint32_t to, uint64_t *next)
+{
+    const uint32_t width = to - from;
+    for (size_t index = 0; index < sink->count; index++) {
+        const event_run *run = sink->runs[index];
+        for (size_t at = 0; at < run->count; at++) {
+            const uint32_t user = run->users[at];
+            if (user - from >= width)
+                continue;
+            const uint64_t place = next[user]++;
+            work->matrix.indices[place] = run->items[at];
+            work->matrix.values[place] = run->weights ? run->weights[at] : 1.0f;
+            if (work->times)
+                work->times[place] = run->times[at];
+        }
+    }
+}
+
+/* First user of each of `parts` ranges with about equally many events; first [parts + 1]. */
+static void cut_users(const sparse_matrix *matrix, int parts, uint32_t *first)
+{
+    const uint64_t events = matrix->indptr[matrix->rows];
+    uint32_t user = 0;
+    for (int part = 0; part < parts; part++) {
+        first[part] = user;
+        while (user < matrix->rows && matrix->indptr[user + 1] <= events / (unsigned)parts * (unsigned)(part + 1))
+            user++;
+    }
+    first[parts] = matrix->rows;
+}
+
+static topn_status fill_rows(topn_context *context, assembly *work, const event_sink *sink, uint32_t rows,
+                             uint32_t columns)
+{
+    topn_status status;
+    uint64_t events = 0, *next = NULL;
+    uint32_t *first = NULL;
+    for (size_t index = 0; index < sink->count; index++)
+        events += sink->runs[index]->count;
+    TRY(sparse_create(context, rows, columns, events, &work->matrix));
+    if (sink->has_times)
+        TRY(ALLOCATE(context, events, &work->times));
+    TRY(ALLOCATE(context, rows, &next));
+    TRY(ALLOCATE(context, (size_t)context->threads + 1, &first));
+    uint64_t *indptr = work->matrix.indptr;
+    memset(indptr, 0, ((size_t)rows + 1) * sizeof *indptr);
+    for (size_t index = 0; index < sink->count; index++)
+        for (size_t at = 0; at < sink->runs[index]->count; at++)
+            indptr[sink->runs[index]->users[at] + 1]++;
+    for (uint32_t row = 0; row < rows; row++) {
+        next[row] = indptr[row];
+        indptr[row + 1] += indptr[row];
+    }
+    cut_users(&work->matrix, context->threads, first);
+#pragma omp parallel for num_threads(context->threads) schedule(static, 1)
+    for (int part = 0; part < context->threads; part++)
+        scatter_users(work, sink, first[part], first[part + 1], next);
+done:
+    free(next);
+    free(first);
+    return status;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static void sort_keys(uint64_t *keys, size_t count)
+{
+    if (count > 48) {
+        qsort(keys, count, sizeof *keys, by_key);
+        return;
+    }
+    for (size_t at = 1; at < count; at++) {
+        const uint64_t key = keys[at];
+        size_t to = at;
+        for (; to > 0 && keys[to - 1] > key; to--)
+            keys[to] = keys[to - 1];
+        keys[to] = key;
+    }
+}
+
+/* Room to sort one row. */
+typedef struct row_scratch {
+    uint64_t *keys;
+    float *values;
+    int64_t *times;
+    size_t capacity;
+    topn_status status;
+} row_scratch;
+
+static topn_status scratch_reserve(row_scratch *scratch, size_t count)
+{
+    topn_status status = TOPN_OK;
+    if (count <= scratch->capacity)
+        return TOPN_OK;
+    TRY(RESIZE(NULL, 2 * count, &scratch->keys));
+    TRY(RESIZE(NULL, 2 * count, &scratch->values));
+    TRY(RESIZE(NULL, 2 * count, &scratch->times));
+    scratch->capacity = 2 * count;
+done:
+    return status;
+}
+
+/* One event made of the `count` that keys name, which are of one item and in file order. */
+static void merge_events(int rule, const row_scratch *scratch, const uint64_t *keys, size_t count, float *value,
+                         int64_t *time)
+{
+    double sum = 0;
+    size_t latest = (uint32_t)keys[0];
+    float most = scratch->values[latest];
+    for (size_t at = 0; at < count; at++) {
+        const size_t from = (uint32_t)keys[at];
+        sum += scratch->values[from];
+        most = scratch->values[from] > most ? scratch->values[from] : most;
+        if (!time || scratch->times[from] >= scratch->times[latest])
+            latest = from;
+    }
+    *value = rule == SUM ? (float)sum : rule == MAX ? most : rule == COUNT ? (float)count : scratch->values[latest];
+    if (time)
+        *time = scratch->times[latest];
+}
+
+static bool ascends(const uint32_t *indices, size_t count)
+{
+    for (size_t at = 1; at < count; at++)
+        if (indices[at] <= indices[at - 1])
+            return false;
+    return true;
+}
+
+/* Sorts a row by item and merges duplicates; returns its new length. */
+static size_t merge_row(const assembly *work, row_scratch *scratch, uint64_t begin, size_t count)
+{
+    const int rule = work->params->duplicates;
+    uint32_t *items = work->matrix.indices + begin;
+    float *values = work->matrix.values + begin;
+    int64_t *times = work->times ? work->times + begin : NULL;
+    if (ascends(items, count)) {
+        for (size_t at = 0; rule == COUNT && at < count; at++)
+            values[at] = 1.0f;
+        return count;
+    }
+    scratch->status = scratch_reserve(scratch, count);
+    if (scratch->status != TOPN_OK)
+        return count;
+    for (size_t at = 0; at < count; at++) {
+        scratch->keys[at] = (uint64_t)items[at] << 32 | at;
+        scratch->values[at] = values[at];
+        if (times)
+            scratch->times[at] = times[at];
+    }
+    sort_keys(scratch->keys, count);
+    size_t to = 0;
+    for (size_t at = 0; at < count;) {
+        const uint32_t item = (uint32_t)(scratch->keys[at] >> 32);
+        size_t end = at + 1;
+        while (end < count && scratch->keys[end] >> 32 == item)
+            end++;
+        items[to] = item;
+        merge_events(rule, scratch, scratch->keys + at, end - at, &values[to], times ? &times[to] : NULL);
+        to++;
+        at = end;
+    }
+    return to;
+}
+
+/* Drops events below --min-weight; returns the new length. */
+static size_t drop_light(const assembly *work, uint64_t begin, size_t count)
+{
+    const double least = work->params->min_weight;
+    if (isnan(least))
+        return count;
+    size_t to = 0;
+    for (size_t at = 0; at < count; at++) {
+        if ((double)work->matrix.values[begin + at] < least)
+            continue;
+        work->matrix.indices[begin + to] = work->matrix.indices[begin + at];
+        work->matrix.values[begin + to] = work->matrix.values[begin + at];
+        if (work->times)
+            work->times[begin + to] = work->times[begin + at];
+        to++;
+    }
+    return to;
+}
+
+/* Moves rows together: row u holds lengths[u] events from its old start on. */
+static void close_gaps(assembly *work, const size_t *lengths)
+{
+    sparse_matrix *matrix = &work->matrix;
+    uint64_t to = 0;
+    for (uint32_t row = 0; row < matrix->rows; row++) {
+        const uint64_t from = matrix->indptr[row];
+        if (to != from) {
+            memmove(matrix->indices + to, matrix->indices + from, lengths[row] * sizeof *matrix->indices);
+            memmove(matrix->values + to, matrix->values + from, lengths[row] * sizeof *matrix->values);
+            if (work->times)
+                memmove(work->times + to, work->times + from, lengths[row] * sizeof *work->times);
+        }
+        matrix->indptr[row] = to;
+        to += lengths[row];
+    }
+    matrix->indptr[matrix->rows] = to;
+}
+
+static topn_status merge_rows(topn_context *context, assembly *work)
+{
+    topn_status status;
+    sparse_matrix *matrix = &work->matrix;
+    size_t *lengths = NULL;
+    uint64_t merged = 0, light = 0;
+    int failed = 0;
+    TRY(ALLOCATE(context, matrix->rows, &lengths));
+#pragma omp parallel num_threads(context->threads) reduction(+ : merged, light, failed)
+    {
+        row_scratch scratch = {0};
+#pragma omp for schedule(dynamic, 256)
+        for (uint32_t row = 0; row < matrix->rows; row++) {
+            const uint64_t begin = matrix->indptr[row];
+            const size_t count = matrix->indptr[row + 1] - begin;
+            const size_t distinct = scratch.status == TOPN_OK ? merge_row(work, &scratch, begin, count) : count;
+            lengths[row] = drop_light(work, begin, distinct);
+            merged += count - distinct;
+            light += distinct - lengths[row];
+        }
+        failed += scratch.status != TOPN_OK;
+        free(scratch.keys);
+        free(scratch.values);
+        free(scratch.times);
+    }
+    if (failed) {
+        status = fail_memory(context, 0);
+        goto done;
+    }
+    work->merged = merged;
+    work->light = light;
+    close_gaps(work, lengths);
+done:
+    free(lengths);
+    return status;
+}
+
+/* Events per kept user and per kept item, over events whose two sides are kept. */
+static void count_kept(const assembly *work, uint64_t *per_user, uint64_t *per_item)
+{
+    const sparse_matrix *matrix = &work->matrix;
+    memset(per_user, 0, matrix->rows * sizeof *per_user);
+    memset(per_item, 0, matrix->columns * sizeof *per_item);
+    for (uint32_t user = 0; user < matrix->rows; user++) {
+        if (!work->keep_user[user])
+            continue;
+        for (uint64_t at = matrix->indptr[user]; at < matrix->indptr[user + 1]; at++) {
+            const uint32_t item = matrix->indices[at];
+            if (!work->keep_item[item])
+                continue;
+            per_user[user]++;
+            per_item[item]++;
+        }
+    }
+}
+
+/* Marks the kept ones with fewer than `least` events as dropped; returns how many there were. */
+static uint64_t drop_sparse(bool *keep, const uint64_t *counts, uint32_t count, uint64_t least, uint64_t *events)
+{
+    uint64_t dropped = 0;
+    for (uint32_t at = 0; at < count; at++) {
+        if (!keep[at] || counts[at] >= least)
+            continue;
+        keep[at] = false;
+        *events += counts[at];
+        dropped++;
+    }
+    return dropped;
+}
+
+/* Users, then items with too few events leave until a whole round changes nothing. */
+static topn_status drop_few(topn_context *context, assembly *work)
+{
+    topn_status status;
+    const sparse_matrix *matrix = &work->matrix;
+    const reader_params *params = work->params;
+    const bool lost = work->light > 0 || work->early > 0 || work->late > 0;
+    uint64_t *per_user = NULL, *per_item = NULL;
+    if (!lost && params->min_user_events == 0 && params->min_item_events == 0)
+        return TOPN_OK;
+    const uint64_t least_user = params->min_user_events > 0 ? (uint64_t)params->min_user_events : 1;
+    const uint64_t least_item = params->min_item_events > 0 ? (uint64_t)params->min_item_events : 1;
+    TRY(ALLOCATE(context, matrix->rows, &per_user));
+    TRY(ALLOCATE(context, matrix->columns, &per_item));
+    TRY(ALLOCATE(context, matrix->rows, &work->keep_user));
+    TRY(ALLOCATE(context, matrix->columns, &work->keep_item));
+    memset(work->keep_user, true, matrix->rows);
+    memset(work->keep_item, true, matrix->columns);
+    for (uint64_t dropped = 1; dropped > 0;) {
+        count_kept(work, per_user, per_item);
+        dropped = drop_sparse(work->keep_user, per_user, matrix->rows, least_user, &work->few_users);
+        if (dropped)
+            count_kept(work, per_user, per_item);
+        dropped += drop_sparse(work->keep_item, per_item, matrix->columns, least_item, &work->few_items);
+        TRY(progress_report(context, "filter", "users", 0, 0, NAN));
+    }
+done:
+    free(per_user);
+    free(per_item);
+    return status;
+}
+
+/* Numbers of the kept ones, and their list. keep NULL = all. */
+static topn_status number_kept(topn_context *context, const bool *keep, uint32_t count, uint32_t *number,
+                               uint32_t **list, uint32_t *kept)
+{
+    const topn_status status = ALLOCATE(context, count, list);
+    if (status != TOPN_OK)
+        return status;
+    *kept = 0;
+    for (uint32_t at = 0; at < count; at++) {
+        number[at] = *kept;
+        if (!keep || keep[at])
+            (*list)[(*kept)++] = at;
+    }
+    return TOPN_OK;
+}
+
+/* Leaves kept users and items only, in the matrix and in both id tables. */
+static topn_status select_kept(topn_context *context, assembly *work, string_table *user_ids, string_table *item_ids)
+{
+    topn_status status;
+    sparse_matrix *matrix = &work->matrix;
+    uint32_t *number = NULL, *users = NULL, *items = NULL, user_count, item_count;
+    string_table picked_users = {0}, picked_items = {0};
+    const uint32_t widest = matrix->rows > matrix->columns ? matrix->rows : matrix->columns;
+    TRY(ALLOCATE(context, widest, &number));
+    TRY(number_kept(context, work->keep_user, matrix->rows, number, &users, &user_count));
+    TRY(number_kept(context, work->keep_item, matrix->columns, number, &items, &item_count));
+    uint64_t to = 0;
+    for (uint32_t row = 0; row < user_count; row++) {
+        const uint64_t begin = matrix->indptr[users[row]], end = matrix->indptr[users[row] + 1];
+        matrix->indptr[row] = to;
+        for (uint64_t at = begin; at < end; at++) {
+            if (!work->keep_item[matrix->indices[at]])
+                continue;
+            matrix->indices[to] = number[matrix->indices[at]];
+            matrix->values[to] = matrix->values[at];
+            if (work->times)
+                work->times[to] = work->times[at];
+            to++;
+        }
+    }
+    matrix->indptr[user_count] = to;
+    matrix->rows = user_count;
+    matrix->columns = item_count;
+    TRY(string_table_pick(context, user_ids, users, user_count, &picked_users));
+    TRY(string_table_pick(context, item_ids, items, item_count, &picked_items));
+    string_table_clear(user_ids);
+    string_table_clear(item_ids);
+    *user_ids = picked_users;
+    *item_ids = picked_items;
+    picked_users = picked_items = (string_table){0};
+done:
+    string_table_clear(&picked_users);
+    string_table_clear(&picked_items);
+    free(number);
+    free(users);
+    free(items);
+    return status;
+}
+
+static void note_dropped(data_provenance *provenance, const char *reason, uint64_t events)
+{
+    if (events > 0 && provenance->dropped_count < DROP_REASONS)
+        provenance->dropped[provenance->dropped_count++] = (topn_dropped){reason, events};
+}
+
+/* Gives back what merging and filters left over. */
+static topn_status shrink(topn_context *context, assembly *work)
+{
+    topn_status status;
+    sparse_matrix *matrix = &work->matrix;
+    const uint64_t events = matrix->indptr[matrix->rows];
+    TRY(RESIZE(context, (size_t)matrix->rows + 1, &matrix->indptr));
+    TRY(RESIZE(context, events, &matrix->indices));
+    TRY(RESIZE(context, events, &matrix->values));
+    if (work->times)
+        TRY(RESIZE(context, events, &work->times));
+done:
+    return status;
+}
+
+static topn_status time_span(topn_context *context, const event_sink *sink, const reader_params *params, assembly *work)
+{
+    topn_status status;
+    work->since = INT64_MIN;
+    work->until = INT64_MAX;
+    if ((params->since || params->until) && !sink->has_times)
+        return fail(context, TOPN_ERROR_OPTION,
+                    "--%s needs a time column; the source has none (--time-column names it)",
+                    params->since ? "since" : "until");
+    if (params->since)
+        TRY(event_time_option(context, "since", params->since, &work->since));
+    if (params->until)
+        TRY(event_time_option(context, "until", params->until, &work->until));
+    return TOPN_OK;
+done:
+    return status;
+}
+
+static void free_runs(event_sink *sink)
+{
+    for (size_t index = 0; index < sink->count; index++) {
+        event_run *run = sink->runs[index];
+        free(run->users);
+        free(run->items);
+        free(run->weights);
+        free(run->times);
+        run->users = run->items = NULL;
+        run->weights = NULL;
+        run->times = NULL;
+        run->count = 0;
+    }
+}
+
+static void note_story(const assembly *work, uint64_t zeros, data_provenance *provenance)
+{
+    provenance->duplicates = work->merged;
+    note_dropped(provenance, "explicit zeros", zeros);
+    note_dropped(provenance, "before --since", work->early);
+    note_dropped(provenance, "not before --until", work->late);
+    note_dropped(provenance, "below --min-weight", work->light);
+    note_dropped(provenance, "users with few events", work->few_users);
+    note_dropped(provenance, "items with few events", work->few_items);
+}
+
+topn_status events_assemble(topn_context *context, event_sink *sink, const reader_params *params,
+                            data_provenance *provenance, topn_data **out)
+{
+    topn_status status;
+    assembly work = {.params = params};
+    id_order users = {0}, items = {0};
+    data_parts parts = {.provenance = *provenance};
+    uint64_t zeros = 0;
+    *provenance = (data_provenance){0};
+    TRY(time_span(context, sink, params, &work));
+    for (size_t index = 0; index < sink->count; index++) {
+        parts.provenance.rows_read += sink->runs[index]->count + sink->runs[index]->zeros;
+        zeros += sink->runs[index]->zeros;
+    }
+    TRY(progress_report(context, "sort", "events", 0, parts.provenance.rows_read, NAN));
+    TRY(id_order_create(context, sink, false, &users));
+    TRY(id_order_create(context, sink, true, &items));
+    convert_runs(context, &work, &users, &items, sink);
+    TRY(fill_rows(context, &work, sink, users.table.count, items.table.count));
+    free_runs(sink);
+    TRY(progress_report(context, "sort", "events", parts.provenance.rows_read / 2, parts.provenance.rows_read, NAN));
+    TRY(merge_rows(context, &work));
+    TRY(drop_few(context, &work));
+    if (work.keep_user)
+        TRY(select_kept(context, &work, &users.table, &items.table));
+    TRY(shrink(context, &work));
+    note_story(&work, zeros, &parts.provenance);
+    if (params->titles)
+        TRY(titles_read(context, params, &items.table, &parts.titles));
+    parts.matrix = work.matrix;
+    parts.times = work.times;
+    work.matrix = (sparse_matrix){0};
+    work.times = NULL;
+    parts.has_weights = sink->has_weights || params->duplicates == COUNT || (params->duplicates == SUM && work.merged);
+    parts.user_ids = users.table;
+    parts.item_ids = items.table;
+    users.table = items.table = (string_table){0};
+    status = data_assemble(context, &parts, out);
+done:
+    data_parts_clear(&parts);
+    sparse_clear(&work.matrix);
+    free(work.times);
+    free(work.keep_user);
+    free(work.keep_item);
+    id_order_clear(&users);
+    id_order_clear(&items);
+    return status;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which column of a table is what: by options, by names of the header, by position and content.
+ */
+#include "ingest/table.h"
+
+#include "ingest/event_time.h"
+#include "ingest/fields.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* Names as they are after lower-casing and leaving out everything but letters and digits; the first found wins. */
+static const char *const user_names[] = {"user",     "userid",    "uid",     "users",     "customer", "customerid",
+                                         "visitor",  "visitorid", "member",  "memberid",  "reviewer", "reviewerid",
+                                         "account",  "accountid", "client",  "clientid",  "person",   "personid",
+                                         "username", "usersha1",  "session", "sessionid", NULL};
+static const char *const item_names[] = {
+    "item",      "itemid",     "iid",     "items",   "movie",     "movieid", "film",      "filmid",     "product",
+    "productid", "parentasin", "asin",    "sku",     "stockcode", "article", "articleid", "artist",     "artistid",
+    "song",      "songid",     "track",   "trackid", "book",      "bookid",  "isbn",      "business",   "businessid",
+    "game",      "gameid",     "app",     "appid",   "venue",     "venueid", "location",  "locationid", "poi",
+    "poiid",     "paper",      "paperid", "anime",   "animeid",   "recipe",  "recipeid",  "news",       "newsid",
+    "doc",       "docid",      "url",     NULL};
+static const char *const weight_names[] = {"rating",   "ratings", "weight",   "score", "count",     "counts",
+                                           "value",    "stars",   "overall",  "plays", "playcount", "listens",
+                                           "quantity", "qty",     "strength", NULL};
+static const char *const time_names[] = {"timestamp",  "time", "date",   "datetime",  "unixtime", "unixreviewtime",
+                                         "eventtime",  "ts",   "tstamp", "createdat", "created",  "ratingtimestamp",
+                                         "reviewtime", NULL};
+static const char *const *const known_names[ROLE_COUNT] = {
+    [ROLE_USER] = user_names, [ROLE_ITEM] = item_names, [ROLE_WEIGHT] = weight_names, [ROLE_TIME] = time_names};
+
+const char *column_role_name(column_role role)
+{
+    static const char *const names[ROLE_COUNT] = {"", "user", "item", "weight", "time"};
+    return names[role];
+}
+
+/* Place of the name in the list of a role, SIZE_MAX when absent. */
+static size_t name_rank(const char *name, column_role role)
+{
+    char plain[64];
+    size_t length = 0;
+    for (; *name && length + 1 < sizeof plain; name++) {
+        const char letter = *name >= 'A' && *name <= 'Z' ? (char)(*name + 32) : *name;
+        if ((letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9'))
+            plain[length++] = letter;
+    }
+    plain[length] = '\0';
+    for (size_t rank = 0; known_names[role] && known_names[role][rank]; rank++)
+        if (strcmp(known_names[role][rank], plain) == 0)
+            return rank;
+    return SIZE_MAX;
+}
+
+column_role column_guess(const char *name)
+{
+    for (column_role role = ROLE_USER; role < ROLE_COUNT; role++)
+        if (name_rank(name, role) != SIZE_MAX)
+            return role;
+    return ROLE_NONE;
+}
+
+enum { NAME_SIZE = 64, SAMPLE_LINES = 100 };
+
+/* What the head shows of every column. */
+typedef struct column_look {
+    char name[NAME_SIZE];         /* field of the first line */
+    bool first_number;            /* the first line's field is a number */
+    size_t numbers, dates, times; /* among the sampled lines after the first */
+} column_look;
+
+typedef struct table_look {
+    column_look *columns; /* [count] */
+    size_t count, lines;  /* lines sampled after the first */
+} table_look;
+
+static bool is_number(const table_field *field, double *value)
+{
+    return parse_real(field->begin, (size_t)(field->end - field->begin), value);
+}
+
+/* Would the value be read as a plausible time, from 1980 on, in seconds or milliseconds? */
+static bool is_epoch(double value)
+{
+    return (value >= 315532800.0 && value < 4.2e9) || (value >= 315532800e3 && value < 4.2e12);
+}
+
+static void look_at_field(const table_field *field, column_look *column)
+{
+    double value;
+    int64_t time;
+    bool scaled = false;
+    const size_t length = (size_t)(field->end - field->begin);
+    const bool number = is_number(field, &value);
+    column->numbers += number;
+    column->times += number && is_epoch(value);
+    column->dates += !number && event_time_parse((const char *)field->begin, length, &time, &scaled);
+}
+
+static topn_status look(topn_context *context, const table_dialect *dialect, bool latin1, const unsigned char *head,
+                        size_t size, table_look *out)
+{
+    topn_status status;
+    table_field *fields = NULL;
+    const unsigned char *at = head, *end = head + size;
+    *out = (table_look){0};
+    TRY(ALLOCATE(context, TABLE_COLUMNS, &fields));
+    while (at < end && (*at == '\n' || (*at == '\r' && at + 1 < end && at[1] == '\n')))
+        at++;
+    const size_t count = table_split(dialect, at, end, fields, TABLE_COLUMNS, &at);
+    out->count = count < TABLE_COLUMNS ? count : TABLE_COLUMNS;
+    TRY(ALLOCATE_ZEROED(context, out->count, &out->columns));
+    for (size_t column = 0; column < out->count; column++) {
+        double value;
+        table_text(&fields[column], latin1, out->columns[column].name, NAME_SIZE);
+        out->columns[column].first_number = is_number(&fields[column], &value);
+    }
+    while (at < end && out->lines < SAMPLE_LINES) {
+        const unsigned char *next;
+        if (table_split(dialect, at, end, fields, TABLE_COLUMNS, &next) == out->count) {
+            for (size_t column = 0; column < out->count; column++)
+                look_at_field(&fields[column], &out->columns[column]);
+            out->lines++;
+        }
+        at = next;
+    }
+done:
+    free(fields);
+    return status;
+}
+
+static bool is_named(const char *option)
+{
+    return option && strcmp(option, "none") != 0 && option[strspn(option, "0123456789")] != '\0';
+}
+
+/* A first line is a header when it holds a name the field uses, or text above numbers. */
+static bool has_header(const reader_params *params, const table_look *look)
+{
+    bool above_numbers = false, known = false, numeric = false;
+    if (params->header != 0)
+        return params->header == 1;
+    if (is_named(params->user_column) || is_named(params->item_column) || is_named(params->weight_column) ||
+        is_named(params->time_column))
+        return true;
+    for (size_t column = 0; column < look->count; column++) {
+        const column_look *at = &look->columns[column];
+        known = known || column_guess(at->name) != ROLE_NONE;
+        numeric = numeric || at->first_number;
+        above_numbers = above_numbers || (!at->first_number && look->lines > 0 && at->numbers == look->lines);
+    }
+    return !numeric && (known || above_numbers);
+}
+
+/* Column that the option names: its index, or look->count for none; FAILs with what there is. */
+static topn_status column_by_option(topn_context *context, const char *path, const table_look *look, bool header,
+                                    column_role role, const char *option, size_t *out)
+{
+    if (!is_named(option)) {
+        const unsigned long number = strtoul(option, NULL, 10);
+        if (number < 1 || number > look->count)
+            return fail(context, TOPN_ERROR_OPTION, "%s:1: --%s-column %s: the columns are numbered 1 to %zu", path,
+                        column_role_name(role), option, look->count);
+        *out = number - 1;
+        return TOPN_OK;
+    }
+    char names[400] = "";
+    size_t used = 0;
+    for (size_t column = 0; column < look->count; column++) {
+        if (header && strcmp(look->columns[column].name, option) == 0) {
+            *out = column;
+            return TOPN_OK;
+        }
+        const int more =
+            snprintf(names + used, sizeof names - used, "%s%s", column ? ", " : "", look->columns[column].name);
+        used = used + (size_t)more < sizeof names ? used + (size_t)more : sizeof names - 1;
+    }
+    if (!header)
+        return fail(context, TOPN_ERROR_OPTION,
+                    "%s:1: --%s-column \"%s\": there is no header, give a number from 1 to %zu", path,
+                    column_role_name(role), option, look->count);
+    return fail(context, TOPN_ERROR_DATA, "%s:1: no column \"%s\" for the %s; the columns are: %s", path, option,
+                column_role_name(role), names);
+}
+
+/* Best header name for a role among the columns not taken, look->count when none. */
+static size_t column_by_name(const table_look *look, const unsigned char *taken, column_role role)
+{
+    size_t best = look->count, best_rank = SIZE_MAX;
+    for (size_t column = 0; column < look->count; column++) {
+        const size_t rank = taken[column] ? SIZE_MAX : name_rank(look->columns[column].name, role);
+        if (rank < best_rank) {
+            best = column;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
+static size_t first_free(const table_look *look, const unsigned char *taken)
+{
+    size_t column = 0;
+    while (column < look->count && taken[column])
+        column++;
+    return column;
+}
+
+/* Without a header: weight in the third column, time in the fourth, when their content allows it. */
+static size_t column_by_content(const table_look *look, const unsigned char *taken, column_role role)
+{
+    for (size_t column = 2; column < look->count && column < 4; column++) {
+        const column_look *at = &look->columns[column];
+        const size_t numbers = at->numbers + (look->lines == 0 && at->first_number);
+        const size_t lines = look->lines ? look->lines : 1;
+        if (taken[column])
+            continue;
+        const bool number = numbers == lines;
+        const bool time = look->lines > 0 && (at->times == lines || at->dates == lines);
+        if (role == ROLE_TIME && (time || (number && column == 3)))
+            return column;
+        if (role == ROLE_WEIGHT && number && !time && column == 2)
+            return column;
+    }
+    return look->count;
+}
+
+static topn_status assign(topn_context *context, const char *path, const reader_params *params, const table_look *look,
+                          table_layout *layout, size_t places[ROLE_COUNT])
+{
+    const char *const options[ROLE_COUNT] = {NULL, params->user_column, params->item_column, params->weight_column,
+                                             params->time_column};
+    for (column_role role = ROLE_USER; role < ROLE_COUNT; role++) {
+        places[role] = look->count;
+        if (!options[role] || strcmp(options[role], "none") == 0)
+            continue;
+        const topn_status status =
+            column_by_option(context, path, look, layout->header, role, options[role], &places[role]);
+        if (status != TOPN_OK)
+            return status;
+        if (layout->roles[places[role]] != ROLE_NONE)
+            return fail(context, TOPN_ERROR_OPTION, "column %zu is given for the %s and for the %s", places[role] + 1,
+                        column_role_name((column_role)layout->roles[places[role]]), column_role_name(role));
+        layout->roles[places[role]] = (unsigned char)role;
+    }
+    for (column_role role = ROLE_USER; role < ROLE_COUNT; role++) {
+        if (options[role])
+            continue;
+        if (layout->header)
+            places[role] = column_by_name(look, layout->roles, role);
+        else if (role >= ROLE_WEIGHT)
+            places[role] = column_by_content(look, layout->roles, role);
+        if (places[role] < look->count)
+            layout->roles[places[role]] = (unsigned char)role;
+    }
+    for (column_role role = ROLE_USER; role <= ROLE_ITEM; role++) {
+        if (places[role] < look->count || (options[role] && strcmp(options[role], "none") != 0))
+            continue;
+        places[role] = first_free(look, layout->roles);
+        if (places[role] == look->count)
+            return fail(context, TOPN_ERROR_DATA, "%s:1: no column is left for the %s; --%s-column names it", path,
+                        column_role_name(role), column_role_name(role));
+        layout->roles[places[role]] = (unsigned char)role;
+    }
+    return TOPN_OK;
+}
+
+/* "user=1 (userId), item=2 (movieId); not used: 3 (event)" */
+static void describe(const table_look *look, const table_layout *layout, const size_t places[ROLE_COUNT], char *out,
+                     size_t capacity)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (column_role role = ROLE_USER; role < ROLE_COUNT; role++) {
+        if (places[role] >= look->count)
+            continue;
+        const char *name = look->columns[places[role]].name;
+        const int more = snprintf(out + used, capacity - used, layout->header ? "%s%s=%zu (%s)" : "%s%s=%zu",
+                                  used ? ", " : "", column_role_name(role), places[role] + 1, name);
+        used = used + (size_t)more < capacity ? used + (size_t)more : capacity - 1;
+    }
+    bool first = true;
+    for (size_t column = 0; column < look->count; column++) {
+        const column_look *at = &look->columns[column];
+        if (layout->roles[column] != ROLE_NONE)
+            continue;
+        const bool text = !layout->header && column < 4 && at->numbers < look->lines;
+        const int more = snprintf(out + used, capacity - used,
+                                  layout->header ? "%s %zu (%s)"
+                                  : text         ? "%s %zu (text)"
+                                                 : "%s %zu",
+                                  first ? "; not used:" : ",", column + 1, at->name);
+        used = used + (size_t)more < capacity ? used + (size_t)more : capacity - 1;
+        first = false;
+    }
+}
+
+topn_status columns_find(topn_context *context, const char *path, const reader_params *params, const char *name,
+                         const unsigned char *head, size_t size, table_layout *layout, event_sink *sink)
+{
+    topn_status status;
+    table_look seen = {0};
+    size_t places[ROLE_COUNT];
+    char text[900];
+    layout->latin1 = params->encoding == 2;
+    memset(layout->roles, ROLE_NONE, sizeof layout->roles);
+    TRY(look(context, &layout->dialect, layout->latin1, head, size, &seen));
+    layout->columns = seen.count;
+    layout->header = has_header(params, &seen);
+    TRY(assign(context, path, params, &seen, layout, places));
+    memset(layout->ends, 0, sizeof layout->ends);
+    layout->ends['\n'] = layout->ends['\r'] = layout->ends[layout->dialect.separator] = true;
+    for (size_t column = 0; column < layout->columns; column++)
+        if (layout->roles[column] != ROLE_NONE)
+            layout->last_used = column;
+    sink->has_weights = places[ROLE_WEIGHT] < seen.count;
+    sink->has_times = places[ROLE_TIME] < seen.count;
+    describe(&seen, layout, places, text, sizeof text);
+    log_line(context, "columns: %s", text);
+    TRY(event_sink_describe(context, sink, name, text));
+done:
+    free(seen.columns);
+    return status;
+}

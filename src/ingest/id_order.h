@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From the codes of ids to indices: numeric order when every id of the side is a whole number that fits in 64 bits
+ * (equal values, such as 07 and 7, by bytes), else byte order. So indices depend on the set of ids alone.
+ */
+#ifndef TOPN_INGEST_ID_ORDER_H
+#define TOPN_INGEST_ID_ORDER_H
+
+#include "ingest/events.h"
+
+typedef struct id_order {
+    string_table table; /* ids in order */
+    /* Numbers: a bit per value with counts of the bits before each word, or a hash table when values are sparse. */
+    uint64_t *bits;     /* [words] */
+    uint32_t *before;   /* [words] */
+    uint32_t *keys;     /* [mask + 1] code + 1, or 0 */
+    uint32_t *ranks;    /* [mask + 1] place among the numbers */
+    uint32_t mask;      /* slots − 1 */
+    uint32_t *of_rank;  /* [numbers + texts] place among them → index; NULL = the same (no texts) */
+    uint32_t **of_text; /* [lanes][texts of the lane's pool] → index */
+    uint32_t lanes;
+} id_order;
+
+/* Orders the users, or the items, of a sink. Empties the pools. */
+topn_status id_order_create(topn_context *context, event_sink *sink, bool items, id_order *out);
+void id_order_clear(id_order *order);
+
+static inline uint32_t id_order_number(const id_order *order, uint32_t code)
+{
+    if (order->bits) {
+        const uint64_t below = order->bits[code >> 6] & ((UINT64_C(1) << (code & 63)) - 1);
+        return order->before[code >> 6] + (uint32_t)__builtin_popcountll(below);
+    }
+    uint32_t slot = (code * UINT32_C(2654435769)) & order->mask;
+    while (order->keys[slot] != code + 1)
+        slot = (slot + 1) & order->mask;
+    return order->ranks[slot];
+}
+
+static inline uint32_t id_order_index(const id_order *order, uint32_t lane, uint32_t code)
+{
+    if (code & ID_TEXT)
+        return order->of_text[lane][code & ~ID_TEXT];
+    const uint32_t rank = id_order_number(order, code);
+    return order->of_rank ? order->of_rank[rank] : rank;
+}
+
+#endif

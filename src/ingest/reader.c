@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/reader.h"
+
+#include "base/memory.h"
+#include "ingest/events.h"
+#include "ingest/source.h"
+#include "ingest/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const option_row reader_options[] = {
+    OPTION_TEXT(reader_params, format, "format", "auto",
+                "format of the file, see `topn methods --kind format`; auto = look at it"),
+    OPTION_TEXT(reader_params, user_column, "user-column", NULL,
+                "column of users: name in the header, or number from 1"),
+    OPTION_TEXT(reader_params, item_column, "item-column", NULL,
+                "column of items: name in the header, or number from 1"),
+    OPTION_TEXT(reader_params, weight_column, "weight-column", NULL,
+                "column of weights (ratings, counts): name, number, or none"),
+    OPTION_TEXT(reader_params, time_column, "time-column", NULL,
+                "column of times (seconds since 1970 or ISO dates): name, number, or none"),
+    OPTION_TEXT(reader_params, separator, "separator", "auto",
+                "what stands between columns: \",\", tab, \"::\", \";\", \"|\", space, or auto"),
+    OPTION_CHOICE(reader_params, header, "header", "auto", "auto|yes|no", "whether the first line names the columns"),
+    OPTION_CHOICE(reader_params, encoding, "encoding", "auto", "auto|utf-8|latin-1",
+                  "of ids and titles; auto = UTF-8, for titles ISO 8859-1 where they are not UTF-8"),
+    OPTION_REAL_AUTO(reader_params, min_weight, "min-weight", "auto", 0.0, 3e38,
+                     "drop events with less weight, after duplicates are merged; auto = keep all"),
+    OPTION_INTEGER(reader_params, min_user_events, "min-user-events", 0, 0, UINT32_MAX,
+                   "drop users with fewer events, together with --min-item-events until nothing changes"),
+    OPTION_INTEGER(reader_params, min_item_events, "min-item-events", 0, 0, UINT32_MAX,
+                   "drop items with fewer events, together with --min-user-events until nothing changes"),
+    OPTION_TEXT(reader_params, since, "since", NULL,
+                "drop events before this time: seconds since 1970 or YYYY-MM-DD[THH:MM:SS]"),
+    OPTION_TEXT(reader_params, until, "until", NULL, "drop events at or after this time"),
+    OPTION_CHOICE(
+        reader_params, duplicates, "duplicates", "last", "sum|max|last|count",
+        "weight of events of the same user and item: their sum, the largest, the latest by time (else by place "
+        "in the file), or how many"),
+    OPTION_TEXT(reader_params, titles, "titles", NULL, "side file with an id and a title of items per line"),
+};
+const option_table reader_option_table = OPTION_TABLE(reader_params, reader_options);
+
+static const char *format_name(size_t index, const void *data)
+{
+    (void)data;
+    return format_at(index) ? format_at(index)->name : NULL;
+}
+
+/* The format the options name, or the one that knows the head best. */
+static topn_status choose_format(topn_context *context, const reader_params *params, const char *path,
+                                 const unsigned char *head, size_t size, const format **out)
+{
+    *out = NULL;
+    if (params->format && strcmp(params->format, "auto") != 0) {
+        *out = format_find(params->format);
+        if (*out)
+            return TOPN_OK;
+        const char *near = nearest_name(params->format, format_name, NULL);
+        return fail(context, TOPN_ERROR_OPTION, "--format: there is no format \"%s\"%s%s%s", params->format,
+                    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
+    int best = 0;
+    for (size_t index = 0; format_at(index); index++) {
+        const int points = format_at(index)->probe(path, head, size);
+        if (points > best) {
+            best = points;
+            *out = format_at(index);
+        }
+    }
+    if (*out)
+        return TOPN_OK;
+    return fail(context, TOPN_ERROR_FORMAT, "%s: no known format; --format names one", path);
+}
+
+static topn_status check_head(topn_context *context, const char *path, const unsigned char *head, size_t size)
+{
+    if (size == 0)
+        return fail(context, TOPN_ERROR_DATA, "%s:1: the file is empty", path);
+    if (size >= 2 && ((head[0] == 0xff && head[1] == 0xfe) || (head[0] == 0xfe && head[1] == 0xff)))
+        return fail(context, TOPN_ERROR_DATA, "%s:1: the file is UTF-16; convert it to UTF-8 first", path);
+    return TOPN_OK;
+}
+
+/* Fills the provenance from what the format found. */
+static topn_status tell(topn_context *context, const source *from, const event_sink *sink, const char *path,
+                        data_provenance *out)
+{
+    topn_status status;
+    char text[160];
+    const char *compression = source_compression(from);
+    snprintf(text, sizeof text, "%s%s%s", sink->format ? sink->format : "", compression ? ", " : "",
+             compression ? compression : "");
+    TRY(memory_copy_text(context, path, &out->source));
+    TRY(memory_copy_text(context, text, &out->format));
+    TRY(memory_copy_text(context, sink->columns ? sink->columns : "", &out->columns));
+    log_line(context, "format: %s", text);
+done:
+    return status;
+}
+
+static topn_status read_source(topn_context *context, source *from, const char *path, const reader_params *params,
+                               topn_data **out)
+{
+    topn_status status;
+    event_sink *sink = NULL;
+    data_provenance provenance = {0};
+    const format *chosen;
+    const unsigned char *head;
+    size_t size;
+    bool last;
+    TRY(event_sink_create(context, &sink));
+    TRY(source_peek(context, from, TABLE_HEAD, &head, &size, &last));
+    TRY(check_head(context, source_path(from), head, size));
+    TRY(choose_format(context, params, path, head, size, &chosen));
+    TRY(chosen->read(context, from, params, sink));
+    TRY(tell(context, from, sink, path, &provenance));
+    uint64_t events = 0;
+    bool scaled = false;
+    for (size_t run = 0; run < sink->count; run++) {
+        events += sink->runs[run]->count + sink->runs[run]->lone_count;
+        scaled = scaled || sink->runs[run]->scaled_times;
+    }
+    if (scaled)
+        log_line(context, "times beyond 1e11 are read as milliseconds (1e14: micro-, 1e17: nanoseconds)");
+    if (events == 0 && sink->all_users == 0) {
+        status = fail(context, TOPN_ERROR_DATA, "%s:1: the file holds no events", source_path(from));
+        goto done;
+    }
+    status = events_assemble(context, sink, params, &provenance, out);
+done:
+    event_sink_free(sink);
+    free(provenance.source);
+    free(provenance.format);
+    free(provenance.columns);
+    return status;
+}
+
+topn_status reader_read(topn_context *context, const char *path, const reader_params *params, topn_data **out)
+{
+    source *from = NULL;
+    *out = NULL;
+    topn_status status;
+    TRY(source_open(context, path, &from));
+    status = read_source(context, from, path, params, out);
+done:
+    source_close(from);
+    return status;
+}
+
+topn_status reader_read_memory(topn_context *context, const char *name, const void *bytes, size_t size,
+                               const reader_params *params, topn_data **out)
+{
+    source *from = NULL;
+    *out = NULL;
+    topn_status status;
+    TRY(source_from_memory(context, name, bytes, size, &from));
+    status = read_source(context, from, name, params, out);
+done:
+    source_close(from);
+    return status;
+}
