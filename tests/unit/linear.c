@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The high-dimensional linear models against NumPy (golden/linear.py), against their definitions, and by properties.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "numeric/sparse.h"
+#include "train/linear/order.h"
+#include "train/method.h"
+
+#include "golden/linear.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h> /* after ours: it defines a macro named fail */
+
+enum { USERS = 60, ITEMS = 12 };
+
+/* The interactions of golden/linear.py, copied `times` times over. */
+static topn_data *golden_data(topn_context *context, uint32_t times)
+{
+    data_parts parts = {0};
+    assert_int_equal(sparse_create(context, times * USERS, ITEMS, (uint64_t)times * USERS * ITEMS, &parts.matrix),
+                     TOPN_OK);
+    uint64_t to = 0;
+    for (uint32_t copy = 0; copy < times; copy++) {
+        uint64_t state = 12345;
+        for (uint32_t u = 0; u < USERS; u++) {
+            for (uint32_t i = 0; i < ITEMS; i++) {
+                state = (state * 1103515245 + 12345) % (UINT64_C(1) << 31);
+                if ((int)((state >> 16) % 100) < 70 - 5 * (int)i + ((u + i) % 3 == 0 ? 15 : 0)) {
+                    parts.matrix.indices[to] = i;
+                    parts.matrix.values[to++] = 1.0f;
+                }
+            }
+            parts.matrix.indptr[copy * USERS + u + 1] = to;
+        }
+    }
+    assert_int_equal(string_table_numbers(context, times * USERS, &parts.user_ids), TOPN_OK);
+    assert_int_equal(string_table_numbers(context, ITEMS, &parts.item_ids), TOPN_OK);
+    topn_data *data;
+    assert_int_equal(data_assemble(context, &parts, &data), TOPN_OK);
+    return data;
+}
+
+/* Random data of any size: item i of user u with a probability that falls with i. */
+static topn_data *random_data(topn_context *context, uint32_t users, uint32_t items, uint64_t seed)
+{
+    data_parts parts = {.has_weights = true};
+    assert_int_equal(sparse_create(context, users, items, (uint64_t)users * items, &parts.matrix), TOPN_OK);
+    uint64_t to = 0;
+    for (uint32_t u = 0; u < users; u++) {
+        for (uint32_t i = 0; i < items; i++) {
+            const double draw = random_uniform(seed, RANDOM_ORDER, (uint64_t)u * items + i);
+            if (draw < 0.4 / (1 + 5.0 * i / items)) {
+                parts.matrix.indices[to] = i;
+                parts.matrix.values[to++] = 1.0f + (float)(draw * 10);
+            }
+        }
+        parts.matrix.indptr[u + 1] = to;
+    }
+    assert_int_equal(string_table_numbers(context, users, &parts.user_ids), TOPN_OK);
+    assert_int_equal(string_table_numbers(context, items, &parts.item_ids), TOPN_OK);
+    topn_data *data;
+    assert_int_equal(data_assemble(context, &parts, &data), TOPN_OK);
+    return data;
+}
+
+/* Trains with "name=value" pairs; NULL ends them. */
+static topn_status train(topn_context *context, const topn_data *data, const char *method_name,
+                         const char *const *pairs, topn_model **out)
+{
+    topn_options *options;
+    assert_int_equal(topn_options_create(context, TOPN_KIND_METHOD, method_name, &options), TOPN_OK);
+    for (; *pairs; pairs++) {
+        char key[64];
+        const char *equals = strchr(*pairs, '=');
+        snprintf(key, sizeof key, "%.*s", (int)(equals - *pairs), *pairs);
+        assert_int_equal(topn_options_set(context, options, key, equals + 1), TOPN_OK);
+    }
+    const topn_status status = topn_train(context, data, options, NULL, out);
+    topn_options_free(options);
+    return status;
+}
+
+#define PAIRS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* T[r][c] of either form of table. */
+static double table_at(const embedding_table *table, size_t r, size_t c)
+{
+    if (table->form == TABLE_DENSE)
+        return table->dense.values[r * table->dense.columns + c];
+    for (uint64_t at = table->sparse.indptr[r]; at < table->sparse.indptr[r + 1]; at++)
+        if (table->sparse.indices[at] == c)
+            return table->sparse.values[at];
+    return 0;
+}
+
+static double prior(const topn_model *model, size_t item)
+{
+    return model->table.priors ? model->table.priors[item] : 1.0;
+}
+
+/* The item-item weights that a model stands for: y = x·weights. */
+static double *weights_of(const topn_model *model, size_t n)
+{
+    double *out = calloc(n * n, sizeof *out);
+    const embedding_table *rows = &model->encoder.rows;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) {
+            if (model->table.kind == ITEMS_IDENTITY)
+                out[i * n + j] = table_at(rows, i, j);
+            else
+                for (size_t k = 0; k < n; k++)
+                    out[i * n + j] += table_at(rows, i, k) * table_at(rows, j, k);
+            out[i * n + j] *= prior(model, j);
+        }
+    return out;
+}
+
+static int setup(void **state)
+{
+    topn_context *context;
+    assert_int_equal(topn_context_create(&context), TOPN_OK);
+    context->threads = 2;
+    *state = context;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    topn_context_free(*state);
+    return 0;
+}
+
+static void check_ease(topn_context *context, const char *const *pairs, const double *expected)
+{
+    topn_data *data = golden_data(context, 1);
+    topn_model *model;
+    assert_int_equal(train(context, data, "ease", pairs, &model), TOPN_OK);
+    double *weights = weights_of(model, ITEMS);
+    for (size_t i = 0; i < ITEMS * ITEMS; i++)
+        assert_float_equal(weights[i], expected[i], 2e-5);
+    for (size_t i = 0; i < ITEMS; i++)
+        assert_true(weights[i * ITEMS + i] == 0.0);
+    free(weights);
+    topn_model_free(model);
+    topn_data_free(data);
+}
+
+static void ease_equals_numpy(void **state)
+{
+    check_ease(*state, PAIRS("l2=3"), golden_ease);
+    check_ease(*state, PAIRS("l2=2", "user-weight-exponent=0.5", "ridge-exponent=0.75", "score-exponent=0.25"),
+               golden_ease_weighted);
+    check_ease(*state, PAIRS("l2=2", "dropout=0.2"), golden_ease_dropout);
+}
+
+static void ease_column_is_a_ridge_regression(void **state)
+{
+    topn_context *context = *state;
+    topn_data *data = golden_data(context, 1);
+    topn_model *model;
+    assert_int_equal(train(context, data, "ease", PAIRS("l2=3"), &model), TOPN_OK);
+    for (size_t i = 0; i < ITEMS; i++)
+        assert_float_equal(table_at(&model->encoder.rows, i, 4), golden_regression_4[i], 2e-5);
+    topn_model_free(model);
+    topn_data_free(data);
+}
+
+/* The optimality condition of min ‖X − XB‖² + λ‖B‖², diag B = 0: (G + λI)B − G is zero off the diagonal. */
+static void ease_satisfies_its_optimality_condition(void **state)
+{
+    enum { N = 150 };
+    topn_context *context = *state;
+    topn_data *data = random_data(context, 400, N, 4);
+    topn_model *model;
+    assert_int_equal(train(context, data, "ease", PAIRS("l2=20", "values=weight"), &model), TOPN_OK);
+    double *g = calloc((size_t)N * N, sizeof *g);
+    const sparse_matrix *x = &data->matrix;
+    for (uint32_t u = 0; u < x->rows; u++)
+        for (uint64_t p = x->indptr[u]; p < x->indptr[u + 1]; p++)
+            for (uint64_t q = x->indptr[u]; q < x->indptr[u + 1]; q++)
+                g[x->indices[p] * N + x->indices[q]] += (double)x->values[p] * x->values[q];
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < N; j++) {
+            double gradient = -g[i * N + j];
+            for (size_t k = 0; k < N; k++)
+                gradient += (g[i * N + k] + (i == k ? 20.0 : 0.0)) * table_at(&model->encoder.rows, k, j);
+            if (i != j)
+                assert_true(fabs(gradient) <= 1e-4 * sqrt(g[i * N + i] * g[j * N + j]));
+        }
+    free(g);
+    topn_model_free(model);
+    topn_data_free(data);
+}
+
+static void doubling_users_and_ridge_leaves_ease_unchanged(void **state)
+{
+    topn_context *context = *state;
+    topn_data *once = golden_data(context, 1), *twice = golden_data(context, 2);
+    topn_model *a, *b;
+    assert_int_equal(train(context, once, "ease", PAIRS("l2=3"), &a), TOPN_OK);
+    assert_int_equal(train(context, twice, "ease", PAIRS("l2=6"), &b), TOPN_OK);
+    for (size_t i = 0; i < ITEMS; i++)
+        for (size_t j = 0; j < ITEMS; j++)
+            assert_float_equal(table_at(&a->encoder.rows, i, j), table_at(&b->encoder.rows, i, j), 1e-5);
+    topn_model_free(a);
+    topn_model_free(b);
+    topn_data_free(once);
+    topn_data_free(twice);
+}
+
+/* User weights w are the same as rows scaled by √w: with one history length for all, any exponent changes nothing. */
+static void equal_user_weights_give_plain_ease(void **state)
+{
+    topn_context *context = *state;
+    enum { N = 20, M = 50, LENGTH = 6 };
+    data_parts parts = {0};
+    assert_int_equal(sparse_create(context, M, N, M * LENGTH, &parts.matrix), TOPN_OK);
+    for (uint32_t u = 0; u < M; u++) {
+        for (uint32_t h = 0; h < LENGTH; h++) {
+            parts.matrix.indices[u * LENGTH + h] = (u * 3 + h * (1 + u % 3)) % N;
+            parts.matrix.values[u * LENGTH + h] = 1;
+        }
+        parts.matrix.indptr[u + 1] = (u + 1) * LENGTH;
+    }
+    assert_int_equal(string_table_numbers(context, M, &parts.user_ids), TOPN_OK);
+    assert_int_equal(string_table_numbers(context, N, &parts.item_ids), TOPN_OK);
+    topn_data *data;
+    assert_int_equal(data_assemble(context, &parts, &data), TOPN_OK);
+    topn_model *plain, *weighted;
+    assert_int_equal(train(context, data, "ease", PAIRS("l2=3"), &plain), TOPN_OK);
+    assert_int_equal(train(context, data, "ease", PAIRS("l2=3", "user-weight-exponent=0.7"), &weighted), TOPN_OK);
+    for (size_t i = 0; i < N * N; i++)
+        assert_float_equal(plain->encoder.rows.dense.values[i], weighted->encoder.rows.dense.values[i], 1e-6);
+    topn_model_free(plain);
+    topn_model_free(weighted);
+    topn_data_free(data);
+}
+
+static int descending(const void *a, const void *b)
+{
+    const double left = *(const double *)a, right = *(const double *)b;
+    return (left < right) - (left > right);
+}
+
+static void pruned_ease_keeps_the_largest_weights(void **state)
+{
+    topn_context *context = *state;
+    topn_data *data = golden_data(context, 1);
+    topn_model *dense, *global, *item;
+    assert_int_equal(train(context, data, "ease", PAIRS("l2=3"), &dense), TOPN_OK);
+    assert_int_equal(train(context, data, "ease", PAIRS("l2=3", "k=4"), &global), TOPN_OK);
+    assert_int_equal(train(context, data, "ease", PAIRS("l2=3", "k=4", "prune=item"), &item), TOPN_OK);
+    double sizes[ITEMS * ITEMS];
+    for (size_t i = 0; i < ITEMS * ITEMS; i++)
+        sizes[i] = fabs(dense->encoder.rows.dense.values[i]);
+    qsort(sizes, ITEMS * ITEMS, sizeof *sizes, descending);
+    assert_int_equal(global->encoder.rows.sparse.indptr[ITEMS], 4 * ITEMS);
+    for (size_t i = 0; i < ITEMS; i++)
+        for (size_t j = 0; j < ITEMS; j++) {
+            const double full = table_at(&dense->encoder.rows, i, j), kept = table_at(&global->encoder.rows, i, j);
+            assert_true(fabs(full) >= sizes[4 * ITEMS - 1] ? kept == full : kept == 0);
+        }
+    for (size_t j = 0; j < ITEMS; j++) {
+        double column[ITEMS];
+        for (size_t i = 0; i < ITEMS; i++)
+            column[i] = fabs(table_at(&dense->encoder.rows, i, j));
+        qsort(column, ITEMS, sizeof *column, descending);
+        size_t count = 0;
+        for (size_t i = 0; i < ITEMS; i++) {
+            const double kept = table_at(&item->encoder.rows, i, j);
+            count += kept != 0;
+            if (kept != 0)
+                assert_true(fabs(kept) >= column[3] - 1e-7 && fabs(kept - table_at(&dense->encoder.rows, i, j)) < 1e-7);
+        }
+        assert_int_equal(count, 4);
+    }
+    topn_model_free(dense);
+    topn_model_free(global);
+    topn_model_free(item);
+    topn_data_free(data);
+}
+
+static void chol_equals_numpy(void **state)
+{
+    topn_context *context = *state;
+    topn_data *data = golden_data(context, 1);
+    topn_model *model;
+    assert_int_equal(train(context, data, "chol", PAIRS("l2=3", "k=0", "beta=2.5", "order=popular-first"), &model),
+                     TOPN_OK);
+    for (size_t r = 0; r < ITEMS; r++)
+        for (size_t c = 0; c < ITEMS; c++)
+            assert_float_equal(table_at(&model->encoder.rows, (size_t)golden_order[r], c), golden_chol[r * ITEMS + c],
+                               2e-5);
+    const double lambda = strtod(record_get(&model->metadata, "train.lambda-max"), NULL);
+    assert_true(fabs(lambda - golden_lambda_max[0]) <= 1e-3 * golden_lambda_max[0]);
+    topn_model_free(model);
+    topn_data_free(data);
+}
+
+/* For every order: off the diagonal the weights are EASE's, on it β − 1. */
+static void dense_chol_is_ease_off_the_diagonal(void **state)
+{
+    enum { N = 300 };
+    static const char *const orders[] = {"order=popular-first", "order=popular-last", "order=co-count-first",
+                                         "order=co-count-last", "order=random",       "order=given"};
+    topn_context *context = *state;
+    topn_data *data = random_data(context, 500, N, 8);
+    topn_model *ease;
+    assert_int_equal(train(context, data, "ease", PAIRS("l2=30"), &ease), TOPN_OK);
+    for (size_t o = 0; o < sizeof orders / sizeof *orders; o++) {
+        topn_model *chol;
+        assert_int_equal(train(context, data, "chol", PAIRS("l2=30", "k=0", "beta=6", orders[o]), &chol), TOPN_OK);
+        assert_true(strtod(record_get(&chol->metadata, "train.factor-residual"), NULL) < 1e-5);
+        double *weights = weights_of(chol, N);
+        for (size_t i = 0; i < N; i++)
+            for (size_t j = 0; j < N; j++)
+                assert_float_equal(weights[i * N + j], i == j ? 5.0 : table_at(&ease->encoder.rows, i, j), 1e-4);
+        free(weights);
+        topn_model_free(chol);
+    }
+    topn_model_free(ease);
+    topn_data_free(data);
+}
+
+static void pruned_chol_keeps_k_a_row_and_short_rows_whole(void **state)
+{
+    enum { N = 200, K = 9 };
+    topn_context *context = *state;
+    topn_data *data = random_data(context, 400, N, 2);
+    topn_model *dense, *pruned;
+    assert_int_equal(train(context, data, "chol", PAIRS("l2=30", "k=0", "beta=6"), &dense), TOPN_OK);
+    assert_int_equal(train(context, data, "chol", PAIRS("l2=30", "k=9", "beta=6"), &pruned), TOPN_OK);
+    uint32_t order[N];
+    assert_int_equal(item_order_compute(context, &data->matrix, ORDER_POPULAR_FIRST, order), TOPN_OK);
+    for (size_t r = 0; r < N; r++) {
+        const sparse_matrix *kept = &pruned->encoder.rows.sparse;
+        const uint32_t item = order[r];
+        const uint64_t count = kept->indptr[item + 1] - kept->indptr[item];
+        assert_int_equal(count, r + 1 < K ? r + 1 : K);
+        double smallest = INFINITY;
+        for (uint64_t at = kept->indptr[item]; at < kept->indptr[item + 1]; at++) {
+            assert_true(kept->values[at] == table_at(&dense->encoder.rows, item, kept->indices[at]));
+            smallest = fmin(smallest, fabs(kept->values[at]));
+        }
+        size_t larger = 0;
+        for (size_t c = 0; c < N; c++)
+            larger += fabs(table_at(&dense->encoder.rows, item, c)) > smallest;
+        assert_true(larger < K);
+    }
+    topn_model_free(dense);
+    topn_model_free(pruned);
+    topn_data_free(data);
+}
+
+/* E6: a fixed β at or below λ_max is refused with the figure; auto stays above it. */
+static void beta_is_checked_against_its_bound(void **state)
+{
+    topn_context *context = *state;
+    topn_data *data = random_data(context, 80, 200, 3);
+    topn_model *model;
+    assert_int_equal(train(context, data, "chol", PAIRS("l2=0.05", "beta=2"), &model), TOPN_ERROR_OPTION);
+    assert_null(model);
+    assert_non_null(strstr(topn_context_message(context), "--beta"));
+    assert_non_null(strstr(topn_context_message(context), "auto"));
+    assert_int_equal(train(context, data, "chol", PAIRS("l2=0.05", "beta=auto"), &model), TOPN_OK);
+    const double lambda = strtod(record_get(&model->metadata, "train.lambda-max"), NULL);
+    const double beta = strtod(record_get(&model->metadata, "train.beta"), NULL);
+    assert_true(lambda > 2 && fabs(beta - 1.05 * lambda) < 1e-4 * beta);
+    topn_model_free(model);
+    assert_int_equal(train(context, data, "chol", PAIRS("l2=100000"), &model), TOPN_OK);
+    assert_true(strtod(record_get(&model->metadata, "train.beta"), NULL) == 2.0);
+    topn_model_free(model);
+    topn_data_free(data);
+}
+
+static void same_bits_at_any_thread_count(void **state)
+{
+    enum { N = 700 };
+    topn_context *context = *state;
+    topn_data *data = random_data(context, 300, N, 5);
+    topn_model *models[2];
+    static const int threads[] = {1, 3};
+    for (int run = 0; run < 2; run++) {
+        context->threads = threads[run];
+        assert_int_equal(train(context, data, "chol", PAIRS("l2=10", "k=50", "user-weight-exponent=0.5"), &models[run]),
+                         TOPN_OK);
+    }
+    const sparse_matrix *a = &models[0]->encoder.rows.sparse, *b = &models[1]->encoder.rows.sparse;
+    assert_memory_equal(a->indptr, b->indptr, (N + 1) * sizeof *a->indptr);
+    assert_memory_equal(a->indices, b->indices, a->indptr[N] * sizeof *a->indices);
+    assert_memory_equal(a->values, b->values, a->indptr[N] * sizeof *a->values);
+    assert_memory_equal(models[0]->table.priors, models[1]->table.priors, N * sizeof(float));
+    context->threads = 2;
+    topn_model_free(models[0]);
+    topn_model_free(models[1]);
+    topn_data_free(data);
+}
+
+/* One item; one user; an item without events; a constant column: right answers, no NaN. */
+static void degenerate_data_are_served(void **state)
+{
+    topn_context *context = *state;
+    static const char *const methods[] = {"popularity", "ease", "chol"};
+    static const struct {
+        uint32_t users, items;
+        uint64_t indptr[5];
+        uint32_t indices[8];
+    } cases[] = {
+        {2, 1, {0, 1, 2}, {0, 0}},
+        {1, 3, {0, 3}, {0, 1, 2}},
+        {3, 4, {0, 2, 3, 5}, {0, 1, 0, 0, 3}}, /* item 2 has no events, item 0 is in every history */
+    };
+    for (size_t m = 0; m < 3; m++)
+        for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+            data_parts parts = {0};
+            const uint64_t events = cases[c].indptr[cases[c].users];
+            assert_int_equal(sparse_create(context, cases[c].users, cases[c].items, events, &parts.matrix), TOPN_OK);
+            memcpy(parts.matrix.indptr, cases[c].indptr, (cases[c].users + 1) * sizeof(uint64_t));
+            memcpy(parts.matrix.indices, cases[c].indices, events * sizeof(uint32_t));
+            for (uint64_t at = 0; at < events; at++)
+                parts.matrix.values[at] = 1;
+            assert_int_equal(string_table_numbers(context, cases[c].users, &parts.user_ids), TOPN_OK);
+            assert_int_equal(string_table_numbers(context, cases[c].items, &parts.item_ids), TOPN_OK);
+            topn_data *data;
+            assert_int_equal(data_assemble(context, &parts, &data), TOPN_OK);
+            topn_model *model;
+            const bool popularity = m == 0;
+            const char *const *pairs = popularity ? PAIRS("values=binary") : PAIRS("l2=1", "ridge-exponent=0.5");
+            assert_int_equal(train(context, data, methods[m], pairs, &model), TOPN_OK);
+            assert_int_equal(model_check(context, model), TOPN_OK);
+            topn_model_free(model);
+            topn_data_free(data);
+        }
+}
+
+static void no_events_and_singular_systems_are_errors(void **state)
+{
+    topn_context *context = *state;
+    data_parts parts = {0};
+    assert_int_equal(sparse_create(context, 2, 3, 0, &parts.matrix), TOPN_OK);
+    parts.matrix.indptr[1] = parts.matrix.indptr[2] = 0;
+    assert_int_equal(string_table_numbers(context, 2, &parts.user_ids), TOPN_OK);
+    assert_int_equal(string_table_numbers(context, 3, &parts.item_ids), TOPN_OK);
+    topn_data *data;
+    topn_model *model;
+    assert_int_equal(data_assemble(context, &parts, &data), TOPN_OK);
+    assert_int_equal(train(context, data, "ease", PAIRS("l2=1"), &model), TOPN_ERROR_DATA);
+    assert_int_equal(train(context, data, "chol", PAIRS("l2=1"), &model), TOPN_ERROR_DATA);
+    assert_int_equal(train(context, data, "popularity", PAIRS("values=weight"), &model), TOPN_ERROR_DATA);
+    topn_data_free(data);
+    data = random_data(context, 5, 40, 1); /* rank 5 at most: singular without a ridge */
+    assert_int_equal(train(context, data, "ease", PAIRS("l2=0"), &model), TOPN_ERROR_NUMERIC);
+    assert_non_null(strstr(topn_context_message(context), "--l2"));
+    topn_data_free(data);
+}
+
+static void too_little_memory_is_refused_with_both_figures(void **state)
+{
+    topn_context *context = *state;
+    topn_data *data = random_data(context, 10, 600, 1);
+    topn_model *model;
+    context->memory_limit = 1 << 20;
+    assert_int_equal(train(context, data, "ease", PAIRS("l2=1"), &model), TOPN_ERROR_MEMORY);
+    assert_non_null(strstr(topn_context_message(context), "1.0 MiB"));
+    context->memory_limit = 0;
+    topn_data_free(data);
+}
+
+/* Every allocation of a training run fails once: a clean error each time, nothing leaked (sanitizers see to that). */
+static void every_failed_allocation_is_survived(void **state)
+{
+    topn_context *context = *state;
+    topn_data *data = golden_data(context, 1);
+    topn_status status = TOPN_ERROR_MEMORY;
+    uint64_t step = 1;
+    for (; status != TOPN_OK && step < 2000; step++) {
+        topn_model *model = NULL;
+        topn_options *options;
+        assert_int_equal(topn_options_create(context, TOPN_KIND_METHOD, "chol", &options), TOPN_OK);
+        assert_int_equal(topn_options_set(context, options, "k", "4"), TOPN_OK);
+        memory_fail_after(step);
+        status = topn_train(context, data, options, NULL, &model);
+        memory_fail_after(0);
+        assert_true(status == TOPN_OK || (status == TOPN_ERROR_MEMORY && model == NULL));
+        topn_model_free(model);
+        topn_options_free(options);
+    }
+    assert_true(step > 30 && step < 2000);
+    topn_data_free(data);
+}
+
+static bool refuse(const topn_progress *progress, void *stage)
+{
+    return strcmp(progress->stage, stage) != 0;
+}
+
+static void cancelling_in_any_stage_frees_everything(void **state)
+{
+    static const char *const stages[] = {"gram", "factor", "invert", "multiply", "eigenvalue", "factor again", "prune"};
+    topn_context *context = *state;
+    topn_data *data = golden_data(context, 1);
+    for (size_t s = 0; s < sizeof stages / sizeof *stages; s++) {
+        topn_model *model;
+        topn_context_set_progress(context, refuse, (void *)stages[s]);
+        assert_int_equal(train(context, data, "chol", PAIRS("k=4"), &model), TOPN_ERROR_CANCELLED);
+        assert_null(model);
+    }
+    topn_context_set_progress(context, NULL, NULL);
+    topn_data_free(data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ease_equals_numpy),
+        cmocka_unit_test(ease_column_is_a_ridge_regression),
+        cmocka_unit_test(ease_satisfies_its_optimality_condition),
+        cmocka_unit_test(doubling_users_and_ridge_leaves_ease_unchanged),
+        cmocka_unit_test(equal_user_weights_give_plain_ease),
+        cmocka_unit_test(pruned_ease_keeps_the_largest_weights),
+        cmocka_unit_test(chol_equals_numpy),
+        cmocka_unit_test(dense_chol_is_ease_off_the_diagonal),
+        cmocka_unit_test(pruned_chol_keeps_k_a_row_and_short_rows_whole),
+        cmocka_unit_test(beta_is_checked_against_its_bound),
+        cmocka_unit_test(same_bits_at_any_thread_count),
+        cmocka_unit_test(degenerate_data_are_served),
+        cmocka_unit_test(no_events_and_singular_systems_are_errors),
+        cmocka_unit_test(too_little_memory_is_refused_with_both_figures),
+        cmocka_unit_test(every_failed_allocation_is_survived),
+        cmocka_unit_test(cancelling_in_any_stage_frees_everything),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

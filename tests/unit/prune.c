@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Pruning against a full sort, with many ties.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "numeric/prune.h"
+#include "numeric/sparse.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h> /* after ours: it defines a macro named fail */
+
+typedef struct entry {
+    float magnitude;
+    size_t place; /* row · columns + column */
+} entry;
+
+static int largest_first(const void *a, const void *b)
+{
+    const entry *left = a, *right = b;
+    if (left->magnitude != right->magnitude)
+        return left->magnitude > right->magnitude ? -1 : 1;
+    return left->place < right->place ? -1 : 1;
+}
+
+/* Values of few distinct magnitudes, both signs, a third of them zero. */
+static dense_matrix few_values(size_t rows, size_t columns, uint64_t seed)
+{
+    dense_matrix out = {.values = malloc(rows * columns * sizeof(float)), .rows = rows, .columns = columns};
+    for (size_t i = 0; i < rows * columns; i++) {
+        const uint32_t draw = random_below(seed, RANDOM_ORDER, i, 12);
+        out.values[i] = draw < 4 ? 0.0f : (draw & 1 ? -1.0f : 1.0f) * (float)(draw / 3);
+    }
+    return out;
+}
+
+/* Keeps the first `keep` of the sorted entries: what the result must equal. */
+static void check_against_sort(const dense_matrix *matrix, const sparse_matrix *got, size_t first, size_t count,
+                               size_t keep)
+{
+    entry *sorted = malloc(count * sizeof *sorted);
+    bool *kept = calloc(count, 1);
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = (entry){fabsf(matrix->values[first + i]), i};
+    qsort(sorted, count, sizeof *sorted, largest_first);
+    size_t expected = 0;
+    for (size_t i = 0; i < count && i < keep && sorted[i].magnitude > 0; i++, expected++)
+        kept[sorted[i].place] = true;
+    size_t seen = 0;
+    for (size_t r = first / matrix->columns; r <= (first + count - 1) / matrix->columns; r++)
+        for (uint64_t at = got->indptr[r]; at < got->indptr[r + 1]; at++, seen++) {
+            const size_t place = r * matrix->columns + got->indices[at] - first;
+            assert_true(place < count && kept[place]);
+            assert_true(got->values[at] == matrix->values[first + place]);
+        }
+    assert_int_equal(seen, expected);
+    free(sorted);
+    free(kept);
+}
+
+static void global_equals_sort(void **state)
+{
+    (void)state;
+    static const size_t keeps[] = {0, 1, 5, 100, 333, 700, 5000};
+    topn_context *context;
+    assert_int_equal(topn_context_create(&context), TOPN_OK);
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        dense_matrix matrix = few_values(37, 23, seed);
+        for (size_t k = 0; k < sizeof keeps / sizeof *keeps; k++) {
+            sparse_matrix got;
+            assert_int_equal(prune_global(context, &matrix, keeps[k], &got), TOPN_OK);
+            assert_int_equal(sparse_check(context, &got, "pruned"), TOPN_OK);
+            check_against_sort(&matrix, &got, 0, matrix.rows * matrix.columns, keeps[k]);
+            sparse_clear(&got);
+        }
+        free(matrix.values);
+    }
+    topn_context_free(context);
+}
+
+static void rows_equal_sort(void **state)
+{
+    (void)state;
+    static const uint32_t ks[] = {1, 2, 7, 22, 23, 40};
+    topn_context *context;
+    assert_int_equal(topn_context_create(&context), TOPN_OK);
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        dense_matrix matrix = few_values(37, 23, 100 + seed);
+        for (size_t k = 0; k < sizeof ks / sizeof *ks; k++) {
+            sparse_matrix got;
+            assert_int_equal(prune_rows(context, &matrix, ks[k], false, NULL, &got), TOPN_OK);
+            assert_int_equal(sparse_check(context, &got, "pruned"), TOPN_OK);
+            for (size_t r = 0; r < matrix.rows; r++)
+                check_against_sort(&matrix, &got, r * matrix.columns, matrix.columns, ks[k]);
+            sparse_clear(&got);
+        }
+        free(matrix.values);
+    }
+    topn_context_free(context);
+}
+
+static void triangle_ignores_the_upper_part_and_reorders(void **state)
+{
+    (void)state;
+    enum { N = 31 };
+    topn_context *context;
+    assert_int_equal(topn_context_create(&context), TOPN_OK);
+    dense_matrix matrix = few_values(N, N, 7);
+    uint32_t source[N];
+    for (uint32_t r = 0; r < N; r++)
+        source[r] = (r * 7 + 3) % N;
+    sparse_matrix got;
+    assert_int_equal(prune_rows(context, &matrix, 4, true, source, &got), TOPN_OK);
+    for (uint32_t r = 0; r < N; r++) {
+        const uint64_t count = got.indptr[r + 1] - got.indptr[r];
+        assert_true(count <= 4);
+        for (uint64_t at = got.indptr[r]; at < got.indptr[r + 1]; at++) {
+            assert_true(got.indices[at] <= source[r]);
+            assert_true(got.values[at] == matrix.values[(size_t)source[r] * N + got.indices[at]]);
+        }
+    }
+    sparse_clear(&got);
+    free(matrix.values);
+    topn_context_free(context);
+}
+
+static void same_result_at_any_thread_count(void **state)
+{
+    (void)state;
+    topn_context *context;
+    assert_int_equal(topn_context_create(&context), TOPN_OK);
+    dense_matrix matrix = few_values(500, 300, 9);
+    sparse_matrix one, four;
+    context->threads = 1;
+    assert_int_equal(prune_global(context, &matrix, 20000, &one), TOPN_OK);
+    context->threads = 4;
+    assert_int_equal(prune_global(context, &matrix, 20000, &four), TOPN_OK);
+    assert_int_equal(one.indptr[500], 20000);
+    assert_memory_equal(one.indptr, four.indptr, 501 * sizeof *one.indptr);
+    assert_memory_equal(one.indices, four.indices, 20000 * sizeof *one.indices);
+    assert_memory_equal(one.values, four.values, 20000 * sizeof *one.values);
+    sparse_clear(&one);
+    sparse_clear(&four);
+    free(matrix.values);
+    topn_context_free(context);
+}
+
+static void transpose_twice_is_the_same(void **state)
+{
+    (void)state;
+    topn_context *context;
+    assert_int_equal(topn_context_create(&context), TOPN_OK);
+    dense_matrix matrix = few_values(19, 40, 3);
+    sparse_matrix a, b, c;
+    assert_int_equal(prune_global(context, &matrix, 300, &a), TOPN_OK);
+    assert_int_equal(sparse_transpose(context, &a, &b), TOPN_OK);
+    assert_int_equal(sparse_transpose(context, &b, &c), TOPN_OK);
+    assert_int_equal(sparse_check(context, &b, "transposed"), TOPN_OK);
+    assert_memory_equal(a.indptr, c.indptr, 20 * sizeof *a.indptr);
+    assert_memory_equal(a.indices, c.indices, a.indptr[19] * sizeof *a.indices);
+    assert_memory_equal(a.values, c.values, a.indptr[19] * sizeof *a.values);
+    sparse_clear(&a);
+    sparse_clear(&b);
+    sparse_clear(&c);
+    free(matrix.values);
+    topn_context_free(context);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(global_equals_sort),
+        cmocka_unit_test(rows_equal_sort),
+        cmocka_unit_test(triangle_ignores_the_upper_part_and_reorders),
+        cmocka_unit_test(same_result_at_any_thread_count),
+        cmocka_unit_test(transpose_twice_is_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
