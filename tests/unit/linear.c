@@ -3,6 +3,7 @@
  * The high-dimensional linear models against NumPy (golden/linear.py), against their definitions, and by properties.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
