@@ -18,9 +18,8 @@ typedef struct doctor {
 } doctor;
 
 /* One line: what, a printf-style value, advice ("" = all is well). */
-static void tell(const doctor *to, const char *what, const char *advice, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-static void tell(const doctor *to, const char *what, const char *advice, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void tell(const doctor *to, const char *what, const char *advice,
+                                                       const char *format, ...)
 {
     char value[512];
     va_list arguments;
