@@ -16,8 +16,11 @@ static int unknown_option(const arguments *parsed, const char *name, const char 
 {
     const char *near = catalog_nearest(&parsed->catalog, name);
     return complain(CODE_USAGE, "%s%sunknown option %s%s%s%s%s; \"topn %s --help\" lists them", origin ? origin : "",
-                    origin ? ": " : "", origin ? "" : "--", name, near ? " (did you mean " : "", near ? near : "",
-                    near ? "?)" : "", parsed->command->name);
+                    origin ? ": " : "", origin ? "" : "--", name,
+                    !near    ? ""
+                    : origin ? " (did you mean "
+                             : " (did you mean --",
+                    near ? near : "", near ? "?)" : "", parsed->command->name);
 }
 
 /* The boolean option that "no-NAME" negates, or NULL. */

@@ -19,6 +19,7 @@ int complain(int code, const char *format, ...)
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     progress_clear();
+    progress_flush(code == CODE_DONE);
     fflush(stdout);
     fputs("topn: ", stderr);
     text_print(stderr, line);

@@ -28,7 +28,7 @@ static void print_metrics(size_t count, const char *const *names, topn_report *c
     alignment[0] = 'l';
     for (size_t m = 0; m < count; m++) {
         headings[1 + 2 * m] = count > 1 ? names[m] : "mean";
-        headings[2 + 2 * m] = "95 % interval";
+        headings[2 + 2 * m] = "interval";
     }
     table *grid = table_create(headings, alignment);
     for (size_t i = 0; topn_report_metric(reports[0], i, &result); i++) {
@@ -47,7 +47,7 @@ static void print_metrics(size_t count, const char *const *names, topn_report *c
 static topn_status print_comparisons(topn_context *context, size_t count, const char *const *names,
                                      topn_report *const *reports)
 {
-    static const char *const headings[] = {"metric", "model", "difference", "95 % interval", "p"};
+    static const char *const headings[] = {"metric", "model", "difference", "interval", "p"};
     topn_metric_result result;
     topn_status status = TOPN_OK;
     table *grid = table_create(headings, "llrrr");

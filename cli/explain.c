@@ -51,7 +51,7 @@ static void print_table(const topn_model *model, const share *shares, size_t cou
         table_text(grid, i < count ? topn_model_item_id(model, shares[i].item) : i == count ? "(bias)" : "(score)");
         if (titled)
             table_text(grid, i < count ? item_title(model, shares[i].item) : "");
-        table_text(grid, score_text(value, number));
+        table_text(grid, score_text(value, format, number));
     }
     table_finish(grid, format);
 }

@@ -95,11 +95,13 @@ const char *help_entry_summary(topn_kind kind, const char *name, const char **so
 static void print_option(const catalog_option *option)
 {
     char head[256];
+    const bool negatable = option->boolean && !option->own;
     if (option->letter)
         snprintf(head, sizeof head, "  -%c, --%s%s%s", option->letter, option->name, option->boolean ? "" : " ",
                  option->argument);
     else
-        snprintf(head, sizeof head, "  --%s%s%s", option->name, option->boolean ? "" : " ", option->argument);
+        snprintf(head, sizeof head, "  --%s%s%s%s", negatable ? "[no-]" : "", option->name, option->boolean ? "" : " ",
+                 option->argument);
     const size_t width = text_width(head);
     printf("%s", head);
     if (width + 2 > HELP_COLUMN)

@@ -100,9 +100,8 @@ static void warn_unknown(const text_list *ids, const size_t *unknown, size_t cou
         free(named);
         named = longer;
     }
-    const char *items = count == 1 ? "item is" : "items are";
-    complain(0, "warning: %s: %zu of %zu %s not in the model and left out: %s%s", what, count, ids->count, items, named,
-             count > NAMED_UNKNOWN ? ", …" : "");
+    complain(CODE_DONE, "warning: %s: not in the model and left out: %s%s (%zu of %zu)", what, named,
+             count > NAMED_UNKNOWN ? ", …" : "", count, ids->count);
     free(named);
 }
 
@@ -202,7 +201,7 @@ static int history_from_data(const topn_model *model, const topn_data *data, uin
         out->history.items[out->history.count++] = item;
     }
     if (out->history.count < length)
-        complain(0, "warning: %zu of %zu items of user \"%s\" are not in the model and left out",
+        complain(CODE_DONE, "warning: %zu of %zu items of user \"%s\" are not in the model and left out",
                  length - out->history.count, length, out->user);
     if (out->history.count == 0)
         return complain(CODE_FAILED, "no item of user \"%s\" is in the model", out->user);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "item_text.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "text.h"
@@ -35,17 +36,17 @@ json_t *item_json(const topn_model *model, uint32_t item, const char *name, doub
     return object;
 }
 
-const char *score_text(float score, char out[32])
+const char *score_text(float score, output_format format, char out[32])
 {
     int digits = 6;
-    do
+    snprintf(out, 32, "%.*g", digits, (double)score);
+    while (format != OUTPUT_TABLE && strtof(out, NULL) != score && isfinite(score) && ++digits <= 9)
         snprintf(out, 32, "%.*g", digits, (double)score);
-    while (strtof(out, NULL) != score && score == score && ++digits <= 9);
     return out;
 }
 
 json_t *score_json(float score)
 {
     char text[32];
-    return real_json(strtod(score_text(score, text), NULL));
+    return real_json(strtod(score_text(score, OUTPUT_JSON, text), NULL));
 }

@@ -62,6 +62,7 @@ static int run(const struct command *command, int argc, char **argv)
     topn_context_set_log(session.context, progress_log, NULL);
     code = command->run(&session);
     progress_clear();
+    progress_flush(code == CODE_DONE);
 done:
     session_clear(&session);
     return code;
@@ -71,6 +72,7 @@ int main(int argc, char **argv)
 {
     restart_with_passive_threads(argv);
     signal(SIGPIPE, SIG_IGN); /* writes fail with EPIPE instead, which close_output sees */
+    signal(SIGXFSZ, SIG_IGN); /* and with EFBIG beyond a limit of file sizes */
     const char *word = argc > 1 ? argv[1] : NULL;
     const struct command *command = word ? command_find(word) : NULL;
     int code;

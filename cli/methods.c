@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "help_text.h"
+#include <string.h>
+
 #include "session.h"
 #include "text.h"
-
-#include <string.h>
 
 static json_t *option_json(const catalog_option *option)
 {
@@ -76,21 +75,26 @@ static void print_one(const catalog *list, const topn_entry *entry, output_forma
 
 static int run(struct session *session)
 {
+    const struct command every_method = {.kinds = KIND_BIT(TOPN_KIND_METHOD)};
     const char *name = session_operand(session, 0);
-    topn_options *probe = NULL;
+    catalog list = {0};
+    topn_options *known = NULL;
     topn_entry entry;
     int code;
-    STEP(session_apply(session, name));
+    STEP(session_apply(session, NULL));
+    STEP(catalog_create(session->context, &every_method, &list));
     if (!name) {
-        /* the tables of all methods: the catalog of the command holds them */
-        print_all(&session->arguments.catalog, session->format);
+        print_all(&list, session->format);
         goto done;
     }
+    if (topn_options_create(session->context, TOPN_KIND_METHOD, name, &known) != TOPN_OK)
+        STEP(complain(CODE_USAGE, "%s", topn_context_message(session->context)));
     for (size_t i = 0; topn_registry_entry(TOPN_KIND_METHOD, i, &entry); i++)
         if (strcmp(entry.name, name) == 0)
-            print_one(&session->arguments.catalog, &entry, session->format);
+            print_one(&list, &entry, session->format);
 done:
-    topn_options_free(probe);
+    topn_options_free(known);
+    catalog_clear(&list);
     return code;
 }
 
@@ -102,7 +106,6 @@ const struct command command_methods = {
         "Without an argument, every method with its summary and source; with one, its options with defaults and "
         "bounds.",
     .example = "topn methods\ntopn methods chol",
-    .kinds = KIND_BIT(TOPN_KIND_METHOD),
     .results = true,
     .maximum_operands = 1,
     .run = run,

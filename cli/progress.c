@@ -18,10 +18,17 @@ enum { BAR_WIDTH = 24 };
 
 static volatile sig_atomic_t stop_asked;
 
+enum { PENDING_LINES = 16 };
+#define PENDING_SECONDS 1.0
+
 static struct {
     bool quiet, terminal, drawn;
     char stage[64];
     double stage_start, last_output;
+    /* Away from a terminal, information waits a moment: a run that fails at once says why and nothing else. */
+    char *pending[PENDING_LINES];
+    size_t pending_count;
+    double pending_since;
 } state;
 
 static double seconds_now(void)
@@ -53,6 +60,18 @@ void progress_start(bool quiet)
     state.quiet = quiet;
     state.terminal = isatty(STDERR_FILENO) && !(terminal && strcmp(terminal, "dumb") == 0);
     state.last_output = seconds_now();
+}
+
+void progress_flush(bool keep)
+{
+    for (size_t i = 0; i < state.pending_count; i++) {
+        if (keep) {
+            text_print(stderr, state.pending[i]);
+            fputc('\n', stderr);
+        }
+        free(state.pending[i]);
+    }
+    state.pending_count = 0;
 }
 
 void progress_clear(void)
@@ -114,6 +133,8 @@ bool progress_show(const topn_progress *progress, void *user_data)
     if (state.quiet)
         return true;
     const double now = seconds_now();
+    if (now - state.pending_since > PENDING_SECONDS)
+        progress_flush(true);
     const char *stage = progress->stage ? progress->stage : "";
     if (strncmp(stage, state.stage, sizeof state.stage - 1) != 0) {
         snprintf(state.stage, sizeof state.stage, "%s", stage);
@@ -138,6 +159,14 @@ void progress_log(const char *line, void *user_data)
     if (state.quiet)
         return;
     progress_clear();
+    if (state.pending_count == PENDING_LINES || state.terminal)
+        progress_flush(true);
+    char *copy = state.terminal ? NULL : strdup(line);
+    if (copy) {
+        state.pending_since = state.pending_count ? state.pending_since : seconds_now();
+        state.pending[state.pending_count++] = copy;
+        return;
+    }
     text_print(stderr, line);
     fputc('\n', stderr);
 }

@@ -15,6 +15,8 @@ bool progress_show(const topn_progress *progress, void *user_data);
 void progress_log(const char *line, void *user_data);
 /* One line of information, unless quiet. */
 void inform(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Prints the information still held back, or drops it. */
+void progress_flush(bool keep);
 /* Wipes the bar, if one is drawn. */
 void progress_clear(void);
 /* Whether a signal asked to stop. */

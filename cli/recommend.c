@@ -126,7 +126,7 @@ static void print_list(printer *out, const char *user, const topn_request *reque
         table_text(grid, topn_model_item_id(out->model, items[r]));
         if (out->titled)
             table_text(grid, item_title(out->model, items[r]));
-        table_text(grid, score_text(scores[r], number));
+        table_text(grid, score_text(scores[r], out->format, number));
         if (out->query) {
             char *because = reasons_text(out, request, items[r]);
             table_text(grid, because);
@@ -214,8 +214,8 @@ static int find_users(const char *path, const topn_model *model, const topn_data
         code = complain(CODE_FAILED, "%s: none of %zu users is in the %s", path, ids.count,
                         histories ? "histories" : "model");
     else if (unknown)
-        complain(0, "warning: %s: %zu of %zu users are not in the %s and left out, such as \"%s\"", path, unknown,
-                 ids.count, histories ? "histories" : "model", first_unknown);
+        complain(CODE_DONE, "warning: %s: %zu of %zu users are not in the %s and left out, such as \"%s\"", path,
+                 unknown, ids.count, histories ? "histories" : "model", first_unknown);
 done:
     text_list_clear(&ids);
     return code;

@@ -24,7 +24,7 @@ static void scdoc_option(const catalog_option *option)
 {
     if (option->letter)
         printf("*-%c*, ", option->letter);
-    printf("*--");
+    printf("*--%s", option->boolean && !option->own ? "\\[no-]" : "");
     scdoc_text(option->name);
     printf("*");
     if (option->argument[0]) {

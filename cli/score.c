@@ -46,7 +46,7 @@ static int score_items(struct session *session, const answerer *with)
         table_text(grid, topn_model_item_id(with->model, items.items[i]));
         if (titled)
             table_text(grid, item_title(with->model, items.items[i]));
-        table_text(grid, score_text(scores[i], number));
+        table_text(grid, score_text(scores[i], session->format, number));
     }
     table_finish(grid, session->format);
 done:
@@ -141,7 +141,7 @@ static void print_pair(const pair_state *state, const char *user, const char *it
             text_print(stdout, field ? item : user);
         putchar(csv ? ',' : '\t');
     }
-    puts(isnan(score) ? "" : score_text(score, number));
+    puts(isnan(score) ? "" : score_text(score, OUTPUT_CSV, number));
 }
 
 static int score_line(struct session *session, pair_state *state, const char *path, size_t number, const char *line)
@@ -197,7 +197,7 @@ static int score_pairs(struct session *session, const answerer *with)
     if (state.unknown && !state.scored)
         STEP(complain(CODE_FAILED, "%s: no pair has a user and an item that are known", path));
     if (state.unknown)
-        complain(0, "warning: %s: %zu pairs have an unknown user or item and no score", path, state.unknown);
+        complain(CODE_DONE, "warning: %s: %zu pairs have an unknown user or item and no score", path, state.unknown);
 done:
     free(state.user);
     free(state.items);

@@ -44,7 +44,7 @@ static void print_table(const topn_model *model, uint32_t item, const uint32_t *
         table_text(grid, topn_model_item_id(model, items[r]));
         if (titled)
             table_text(grid, item_title(model, items[r]));
-        table_text(grid, score_text(scores[r], number));
+        table_text(grid, score_text(scores[r], format, number));
     }
     table_finish(grid, format);
 }

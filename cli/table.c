@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "complain.h"
+#include "progress.h"
 #include "text.h"
 
 struct table {
@@ -116,6 +117,7 @@ static void print_csv(const table *grid)
 
 void table_finish(table *grid, output_format format)
 {
+    progress_clear();
     if (format == OUTPUT_CSV)
         print_csv(grid);
     else

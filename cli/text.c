@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "complain.h"
+#include "progress.h"
 
 size_t text_character(const char *text, unsigned *code)
 {
@@ -150,6 +151,7 @@ json_t *value_json(const char *text)
 
 void json_print(json_t *value, bool indented)
 {
+    progress_clear();
     json_dumpf(value, stdout, JSON_REAL_PRECISION(12) | (indented ? JSON_INDENT(2) : JSON_COMPACT));
     fputc('\n', stdout);
     json_decref(value);

@@ -24,7 +24,7 @@ json_t *text_json(const char *text);
 json_t *real_json(double value);
 /* A text as JSON number or true/false when it is written as one, else as string. */
 json_t *value_json(const char *text);
-/* Dumps, ends the line, releases `value`. */
+/* Dumps to standard output, ends the line, releases `value`. */
 void json_print(json_t *value, bool indented);
 
 #endif

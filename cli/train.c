@@ -71,13 +71,6 @@ static int make_plan(struct session *session, struct plan *out)
     if (from) {
         STEP(plan_from_model(session, from, out));
     } else if (session->arguments.operand_count < 2) {
-        const char *word = session_operand(session, 0);
-        topn_entry entry;
-        if (word) /* a file in place of a method is the likely slip */
-            for (size_t i = 0; topn_registry_entry(TOPN_KIND_METHOD, i, &entry); i++)
-                if (strcmp(entry.name, word) == 0)
-                    STEP(complain(CODE_USAGE, "missing argument: the data to train on; usage: topn train METHOD DATA "
-                                              "-o MODEL"));
         STEP(complain(CODE_USAGE, "missing argument; usage: topn train METHOD DATA -o MODEL"));
     } else {
         out->method = session_operand(session, 0);
@@ -88,17 +81,31 @@ done:
     return code;
 }
 
+/* 1234567 → "1.23 MB" */
+static const char *bytes_text(uint64_t bytes, char out[32])
+{
+    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    for (; value >= 999.5 && unit + 1 < sizeof units / sizeof *units; unit++)
+        value /= 1000;
+    snprintf(out, 32, "%.3g %s", value, units[unit]);
+    return out;
+}
+
 static int announce(struct session *session, const topn_data *data)
 {
     topn_cost cost;
+    char peak[32], available[32];
     const int code =
         session_check(session, topn_train_cost(session->context, data, session->options[TOPN_KIND_METHOD], &cost));
-    if (code == CODE_DONE)
-        inform("%" PRIu32 " users, %" PRIu32 " items, %" PRIu64 " events; predicted: %.2f GB at the peak of %.2f GB "
-               "available, %.3g GFLOP, %d threads",
-               topn_data_users(data), topn_data_items(data), topn_data_events(data), (double)cost.peak_bytes / 1e9,
-               (double)cost.available_bytes / 1e9, cost.flops / 1e9, topn_context_threads(session->context));
-    return code;
+    if (code != CODE_DONE)
+        return code;
+    inform("%" PRIu32 " users, %" PRIu32 " items, %" PRIu64 " events; predicted: peak %s of %s available, %.3g GFLOP, "
+           "%d threads",
+           topn_data_users(data), topn_data_items(data), topn_data_events(data), bytes_text(cost.peak_bytes, peak),
+           bytes_text(cost.available_bytes, available), cost.flops / 1e9, topn_context_threads(session->context));
+    return CODE_DONE;
 }
 
 static void print_figures(const topn_model *model, const char *output)
@@ -126,7 +133,7 @@ static int run(struct session *session)
     STEP(session_read(session, plan.data, NULL, &data));
     const char *before = plan.recorded ? metadata(plan.recorded, "data.fingerprint") : NULL;
     if (before && strcmp(before, topn_data_fingerprint(data)) != 0)
-        complain(0, "warning: %s is not what %s was trained on: fingerprint %s, then %s", plan.data,
+        complain(CODE_DONE, "warning: %s is not what %s was trained on: fingerprint %s, then %s", plan.data,
                  session_value(session, "from"), topn_data_fingerprint(data), before);
     STEP(announce(session, data));
     STEP(session_check(session, topn_train(session->context, data, session->options[TOPN_KIND_METHOD],
