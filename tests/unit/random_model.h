@@ -3,8 +3,8 @@
  * Random models of every form, made by hand for the tests of retrieval, and the naive double-precision score that the
  * tuned ways of scoring are held against. Include it before <cmocka.h>.
  */
-#ifndef TOPN_TESTS_RANDOM_MODEL_H
-#define TOPN_TESTS_RANDOM_MODEL_H
+#ifndef TOPN_TESTS_UNIT_RANDOM_MODEL_H
+#define TOPN_TESTS_UNIT_RANDOM_MODEL_H
 
 #include "base/memory.h"
 #include "base/random.h"
