@@ -28,7 +28,4 @@ typedef struct exporter {
 const exporter *exporter_at(size_t index);
 const exporter *exporter_find(const char *name);
 
-/* What the rows of item i are multiplied by: π_i when priors are folded in, else 1. */
-float export_scale(const export_params *params, const float *priors, uint32_t item);
-
 #endif

@@ -32,8 +32,3 @@ const exporter *exporter_find(const char *name)
             return exporters[index];
     return NULL;
 }
-
-float export_scale(const export_params *params, const float *priors, uint32_t item)
-{
-    return params->fold_priors && priors ? priors[item] : 1.0f;
-}

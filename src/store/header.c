@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <jansson.h>
 #include <xxhash.h>
@@ -100,35 +101,6 @@ done:
 /* ---- To text ------------------------------------------------------------------------------------------------------
  */
 
-/* Length of the UTF-8 character that starts at text, 0 when there is none (RFC 3629: no overlong forms, surrogates,
- * or code points past U+10FFFF). */
-static size_t character_length(const unsigned char *text)
-{
-    if (text[0] < 0x80)
-        return 1;
-    const size_t length = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
-    if (text[0] < 0xc2 || text[0] > 0xf4)
-        return 0;
-    for (size_t at = 1; at < length; at++)
-        if ((text[at] & 0xc0) != 0x80)
-            return 0;
-    const bool overlong = (text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xf0 && text[1] < 0x90);
-    const bool surrogate = text[0] == 0xed && text[1] > 0x9f;
-    const bool too_high = text[0] == 0xf4 && text[1] > 0x8f;
-    return overlong || surrogate || too_high ? 0 : length;
-}
-
-/* Bytes that JSON cannot carry become '?'. */
-static void make_utf8(char *text)
-{
-    for (unsigned char *at = (unsigned char *)text; *at;) {
-        const size_t length = character_length(at);
-        if (length == 0)
-            *at = '?';
-        at += length ? length : 1;
-    }
-}
-
 /* The metadata as they can be written: UTF-8, without checksums of an earlier file. */
 static topn_status writable_metadata(topn_context *context, const record *metadata, record *out)
 {
@@ -139,8 +111,8 @@ static topn_status writable_metadata(topn_context *context, const record *metada
             continue;
         TRY(memory_copy_text(context, metadata->entries[index].key, &key));
         TRY(memory_copy_text(context, metadata->entries[index].value, &value));
-        make_utf8(key);
-        make_utf8(value);
+        utf8_clean(key);
+        utf8_clean(value);
         TRY(record_set(context, out, key, "%s", value));
         free(key);
         free(value);
