@@ -83,6 +83,11 @@ topn_status stored_sparse(topn_context *context, const safetensors_file *file, c
     const uint64_t *indptr = NULL;
     TRY(require_offsets(context, file, names[0], &indptr, &matrix.rows));
     const uint64_t nonzeros = indptr[matrix.rows];
+    if (nonzeros == UINT64_MAX) { /* which would ask for any number of elements */
+        status = fail(context, TOPN_ERROR_FORMAT, "%s: array %s ends with an impossible offset", safetensors_path(file),
+                      names[0]);
+        goto done;
+    }
     TRY(safetensors_require(context, file, names[1], TENSOR_U32, nonzeros, &indices));
     if (values_needed || safetensors_find(file, names[2]))
         TRY(safetensors_require(context, file, names[2], TENSOR_F32, nonzeros, &values));

@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Model files: the same model and the same bytes after a round trip, and refusal of every broken file.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <math.h>
+#include <unistd.h>
+
+#include "sample_model.h"
+
+#include <cmocka.h> /* after context.h: it makes a macro of fail */
+
+static topn_context *context;
+static char folder[] = "/tmp/topn-model-XXXXXX";
+static char path[64], again[64];
+
+static topn_model *make(const sample_form *form, bool full)
+{
+    topn_model *model;
+    assert_int_equal(sample_model(context, form, full, &model), TOPN_OK);
+    return model;
+}
+
+static topn_model *load(const char *name)
+{
+    topn_model *model;
+    if (model_load(context, name, &model) != TOPN_OK)
+        fail_msg("%s", topn_context_message(context));
+    return model;
+}
+
+static void assert_same_array(const void *a, const void *b, size_t bytes)
+{
+    assert_int_equal(a == NULL, b == NULL);
+    if (a && bytes)
+        assert_memory_equal(a, b, bytes);
+}
+
+static void assert_same_sparse(const sparse_matrix *a, const sparse_matrix *b)
+{
+    assert_int_equal(a->rows, b->rows);
+    assert_int_equal(a->columns, b->columns);
+    assert_same_array(a->indptr, b->indptr, (a->rows + 1) * sizeof *a->indptr);
+    const size_t nonzeros = a->indptr ? a->indptr[a->rows] : 0;
+    assert_same_array(a->indices, b->indices, nonzeros * sizeof *a->indices);
+    assert_same_array(a->values, b->values, nonzeros * sizeof *a->values);
+}
+
+static void assert_same_table(const embedding_table *a, const embedding_table *b)
+{
+    assert_int_equal(a->form, b->form);
+    assert_int_equal(a->dense.rows, b->dense.rows);
+    assert_int_equal(a->dense.columns, b->dense.columns);
+    assert_same_array(a->dense.values, b->dense.values, a->dense.rows * a->dense.columns * sizeof(float));
+    assert_same_sparse(&a->sparse, &b->sparse);
+}
+
+static void assert_same_strings(const string_table *a, const string_table *b)
+{
+    assert_int_equal(a->count, b->count);
+    for (uint32_t index = 0; index < a->count; index++)
+        assert_string_equal(string_table_get(a, index), string_table_get(b, index));
+}
+
+static void assert_same_model(const topn_model *a, const topn_model *b)
+{
+    assert_int_equal(a->encoder.kind, b->encoder.kind);
+    assert_true(a->encoder.normalizer == b->encoder.normalizer);
+    assert_int_equal(a->encoder.use_weights, b->encoder.use_weights);
+    assert_int_equal(a->table.kind, b->table.kind);
+    assert_int_equal(a->items, b->items);
+    assert_same_table(&a->encoder.rows, &b->encoder.rows);
+    assert_same_table(&a->table.rows, &b->table.rows);
+    assert_same_array(a->table.priors, b->table.priors, a->items * sizeof(float));
+    assert_same_array(a->table.biases, b->table.biases, a->items * sizeof(float));
+    assert_same_strings(&a->item_ids, &b->item_ids);
+    assert_same_strings(&a->titles, &b->titles);
+    assert_same_strings(&a->user_ids, &b->user_ids);
+    assert_same_sparse(&a->histories, &b->histories);
+    uint32_t item;
+    assert_true(id_index_find(&b->items_by_id, "caf\xe9", &item));
+    assert_int_equal(item, 3);
+}
+
+static void assert_same_files(const char *a, const char *b)
+{
+    size_t size, other;
+    unsigned char *left = file_bytes(a, &size), *right = file_bytes(b, &other);
+    assert_int_equal(size, other);
+    assert_memory_equal(left, right, size);
+    free(left);
+    free(right);
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    for (size_t form = 0; form < SAMPLE_FORMS; form++) {
+        for (int full = 0; full < 2; full++) {
+            topn_model *model = make(&sample_forms[form], full);
+            assert_int_equal(model_check(context, model), TOPN_OK);
+            assert_int_equal(model_save(context, model, path), TOPN_OK);
+            topn_model *loaded = load(path);
+            assert_same_model(model, loaded);
+            assert_non_null(loaded->file);
+            assert_string_equal(record_get(&loaded->metadata, "method"), sample_forms[form].name);
+            assert_string_equal(record_get(&loaded->metadata, "data.events"), "6");
+            assert_null(record_get(&loaded->metadata, "run.seconds")); /* a matter of the machine, not of the model */
+            assert_null(record_get(&loaded->metadata, "topn.format"));
+            assert_int_equal(model_save(context, loaded, again), TOPN_OK);
+            assert_same_files(path, again);
+            topn_model *copy;
+            assert_int_equal(model_copy(context, loaded, &copy), TOPN_OK);
+            topn_model_free(loaded);
+            unlink(path);
+            assert_same_model(model, copy); /* shares nothing with the file that is gone */
+            assert_int_equal(model_save(context, copy, path), TOPN_OK);
+            assert_same_files(path, again);
+            topn_model_free(copy);
+            topn_model_free(model);
+        }
+    }
+}
+
+static void test_saving_over_the_mapped_file(void **state)
+{
+    (void)state;
+    topn_model *model = make(&sample_forms[SAMPLE_SHARED_SPARSE], true);
+    assert_int_equal(model_save(context, model, path), TOPN_OK);
+    topn_model *loaded = load(path);
+    assert_int_equal(model_save(context, loaded, path), TOPN_OK);
+    assert_same_model(model, loaded);
+    topn_model_free(loaded);
+    topn_model_free(model);
+}
+
+static void test_every_changed_byte_is_noticed(void **state)
+{
+    (void)state;
+    topn_model *model = make(&sample_forms[SAMPLE_SHARED_SPARSE], true), *loaded;
+    assert_int_equal(model_save(context, model, path), TOPN_OK);
+    topn_model_free(model);
+    size_t size, arrays;
+    unsigned char *bytes = file_bytes(path, &size);
+    const size_t text = header_text(bytes, &arrays);
+    for (size_t at = 0; at < size; at++) {
+        if (at >= text && at < arrays) /* padding means nothing */
+            continue;
+        bytes[at] ^= (unsigned char)(1 << at % 8);
+        file_put(path, bytes, size);
+        if (model_load(context, path, &loaded) != TOPN_ERROR_FORMAT)
+            fail_msg("byte %zu was changed, and loaded", at);
+        assert_null(loaded);
+        assert_non_null(strstr(topn_context_message(context), path));
+        bytes[at] ^= (unsigned char)(1 << at % 8);
+    }
+    free(bytes);
+}
+
+static void test_every_cut_is_noticed(void **state)
+{
+    (void)state;
+    topn_model *model = make(&sample_forms[SAMPLE_SHARED_DENSE], false), *loaded;
+    assert_int_equal(model_save(context, model, path), TOPN_OK);
+    topn_model_free(model);
+    size_t size;
+    unsigned char *bytes = file_bytes(path, &size);
+    for (size_t cut = 0; cut < size; cut++) {
+        file_put(path, bytes, cut);
+        if (model_load(context, path, &loaded) != TOPN_ERROR_FORMAT)
+            fail_msg("cut to %zu bytes, and loaded", cut);
+        assert_null(loaded);
+    }
+    free(bytes);
+}
+
+/* ---- Files with right checksums and wrong contents ----------------------------------------------------------------
+ */
+
+typedef struct change {
+    const char *what; /* array or metadata key that the message names */
+    topn_status status;
+    void (*apply)(tensor *tensors, size_t *count, record *metadata);
+} change;
+
+static tensor *array_of(tensor *tensors, size_t count, const char *name)
+{
+    for (size_t index = 0; index < count; index++)
+        if (strcmp(tensors[index].name, name) == 0)
+            return &tensors[index];
+    abort();
+}
+
+/* A copy of an array that may be written; kept until the end of the program. */
+static void *writable(tensor *tensors, size_t count, const char *name)
+{
+    static uint64_t kept[64][64];
+    static size_t used;
+    tensor *array = array_of(tensors, count, name);
+    void *copy = kept[used++ % 64];
+    memcpy(copy, array->bytes, tensor_bytes(array));
+    array->bytes = copy;
+    return copy;
+}
+
+static void drop(tensor *tensors, size_t *count, const char *name)
+{
+    tensor *array = array_of(tensors, *count, name);
+    *array = tensors[--*count];
+}
+
+static void set(record *metadata, const char *key, const char *value)
+{
+    assert_int_equal(record_set(context, metadata, key, "%s", value), TOPN_OK);
+}
+
+#define CHANGE(name) static void name(tensor *tensors, size_t *count, record *metadata)
+
+CHANGE(no_ids)
+{
+    (void)metadata;
+    drop(tensors, count, "item_ids.bytes");
+}
+CHANGE(no_priors_type)
+{
+    (void)metadata;
+    array_of(tensors, *count, "items.priors")->type = TENSOR_U32;
+}
+CHANGE(short_priors)
+{
+    (void)metadata;
+    array_of(tensors, *count, "items.priors")->shape[0]--;
+}
+CHANGE(infinite_prior)
+{
+    (void)metadata;
+    ((float *)writable(tensors, *count, "items.priors"))[2] = INFINITY;
+}
+CHANGE(nan_bias)
+{
+    (void)metadata;
+    ((float *)writable(tensors, *count, "items.biases"))[0] = NAN;
+}
+CHANGE(nan_value)
+{
+    (void)metadata;
+    ((float *)writable(tensors, *count, "encoder.values"))[3] = NAN;
+}
+CHANGE(index_too_large)
+{
+    (void)metadata;
+    ((uint32_t *)writable(tensors, *count, "encoder.indices"))[1] = SAMPLE_DIMENSIONS;
+}
+CHANGE(index_twice)
+{
+    (void)metadata;
+    ((uint32_t *)writable(tensors, *count, "encoder.indices"))[2] = 0;
+}
+CHANGE(offsets_backwards)
+{
+    (void)metadata;
+    ((uint64_t *)writable(tensors, *count, "encoder.indptr"))[1] = 4;
+}
+CHANGE(offset_far_away)
+{
+    (void)metadata;
+    ((uint64_t *)writable(tensors, *count, "encoder.indptr"))[1] = UINT64_C(1) << 60;
+}
+CHANGE(offset_of_the_end)
+{
+    (void)metadata;
+    ((uint64_t *)writable(tensors, *count, "encoder.indptr"))[SAMPLE_ITEMS] = UINT64_MAX;
+}
+CHANGE(offset_of_the_start)
+{
+    (void)metadata;
+    ((uint64_t *)writable(tensors, *count, "encoder.indptr"))[0] = 1;
+}
+CHANGE(history_index)
+{
+    (void)metadata;
+    ((uint32_t *)writable(tensors, *count, "histories.indices"))[0] = 77;
+}
+CHANGE(history_offsets)
+{
+    (void)metadata;
+    ((uint64_t *)writable(tensors, *count, "histories.indptr"))[1] = 1000000;
+}
+CHANGE(same_id_twice)
+{
+    (void)metadata;
+    memcpy(writable(tensors, *count, "user_ids.bytes"), "anna\0anna", 9);
+    ((uint64_t *)writable(tensors, *count, "user_ids.offsets"))[2] = 10;
+    memcpy((char *)array_of(tensors, *count, "user_ids.bytes")->bytes + 5, "anna", 5);
+    array_of(tensors, *count, "user_ids.bytes")->shape[0] = 12;
+    ((uint64_t *)array_of(tensors, *count, "user_ids.offsets")->bytes)[3] = 12;
+    memcpy((char *)array_of(tensors, *count, "user_ids.bytes")->bytes + 10, "x", 2);
+}
+CHANGE(id_without_end)
+{
+    (void)metadata;
+    ((char *)writable(tensors, *count, "item_ids.bytes"))[1] = 'x';
+}
+CHANGE(id_offsets)
+{
+    (void)metadata;
+    ((uint64_t *)writable(tensors, *count, "item_ids.offsets"))[1] = UINT64_MAX;
+}
+CHANGE(no_offsets)
+{
+    (void)metadata;
+    array_of(tensors, *count, "item_ids.offsets")->shape[0] = 0;
+}
+CHANGE(fewer_titles)
+{
+    (void)metadata;
+    tensor *offsets = array_of(tensors, *count, "titles.offsets");
+    offsets->shape[0]--;
+    array_of(tensors, *count, "titles.bytes")->shape[0] = ((const uint64_t *)offsets->bytes)[SAMPLE_ITEMS - 1];
+}
+CHANGE(fewer_users)
+{
+    (void)metadata;
+    tensor *offsets = array_of(tensors, *count, "user_ids.offsets");
+    offsets->shape[0]--;
+    array_of(tensors, *count, "user_ids.bytes")->shape[0] = ((const uint64_t *)offsets->bytes)[SAMPLE_USERS - 1];
+}
+CHANGE(fewer_rows)
+{
+    (void)metadata;
+    tensor *indptr = array_of(tensors, *count, "encoder.indptr");
+    indptr->shape[0]--;
+    const uint64_t nonzeros = ((const uint64_t *)indptr->bytes)[SAMPLE_ITEMS - 1];
+    array_of(tensors, *count, "encoder.indices")->shape[0] = nonzeros;
+    array_of(tensors, *count, "encoder.values")->shape[0] = nonzeros;
+}
+CHANGE(unknown_array)
+{
+    (void)metadata;
+    tensors[*count] = *array_of(tensors, *count, "items.priors");
+    tensors[(*count)++].name = "items.more";
+}
+CHANGE(no_encoder)
+{
+    (void)tensors;
+    (void)count;
+    set(metadata, "topn.encoder", "recurrent");
+}
+CHANGE(constant_encoder)
+{
+    (void)tensors;
+    (void)count;
+    set(metadata, "topn.encoder", "constant");
+}
+CHANGE(identity)
+{
+    (void)tensors;
+    (void)count;
+    set(metadata, "topn.items", "identity");
+}
+CHANGE(own_table)
+{
+    (void)tensors;
+    (void)count;
+    set(metadata, "topn.items", "own");
+}
+CHANGE(dimensions)
+{
+    (void)tensors;
+    (void)count;
+    set(metadata, "topn.dimensions", "-3");
+}
+CHANGE(too_many_dimensions)
+{
+    (void)tensors;
+    (void)count;
+    set(metadata, "topn.dimensions", "99999999999");
+}
+CHANGE(normalizer)
+{
+    (void)tensors;
+    (void)count;
+    set(metadata, "topn.normalizer", "inf");
+}
+CHANGE(data_kind)
+{
+    (void)tensors;
+    (void)count;
+    set(metadata, "topn.kind", "data");
+}
+CHANGE(newer)
+{
+    (void)tensors;
+    (void)count;
+    set(metadata, "topn.format", "2");
+}
+
+static const change changes[] = {
+    {"item_ids.bytes", TOPN_ERROR_FORMAT, no_ids},
+    {"items.priors", TOPN_ERROR_FORMAT, no_priors_type},
+    {"items.priors", TOPN_ERROR_FORMAT, short_priors},
+    {"items.priors", TOPN_ERROR_NUMERIC, infinite_prior},
+    {"items.biases", TOPN_ERROR_NUMERIC, nan_bias},
+    {"encoder.values", TOPN_ERROR_NUMERIC, nan_value},
+    {"encoder", TOPN_ERROR_FORMAT, index_too_large},
+    {"encoder", TOPN_ERROR_FORMAT, index_twice},
+    {"encoder", TOPN_ERROR_FORMAT, offsets_backwards},
+    {"encoder", TOPN_ERROR_FORMAT, offset_far_away},
+    {"encoder.indptr", TOPN_ERROR_FORMAT, offset_of_the_end},
+    {"encoder", TOPN_ERROR_FORMAT, offset_of_the_start},
+    {"histories", TOPN_ERROR_FORMAT, history_index},
+    {"histories", TOPN_ERROR_FORMAT, history_offsets},
+    {"anna", TOPN_ERROR_FORMAT, same_id_twice},
+    {"item_ids", TOPN_ERROR_FORMAT, id_without_end},
+    {"item_ids", TOPN_ERROR_FORMAT, id_offsets},
+    {"item_ids.offsets", TOPN_ERROR_FORMAT, no_offsets},
+    {"titles", TOPN_ERROR_FORMAT, fewer_titles},
+    {"histories", TOPN_ERROR_FORMAT, fewer_users},
+    {"encoder", TOPN_ERROR_FORMAT, fewer_rows},
+    {"items.more", TOPN_ERROR_FORMAT, unknown_array},
+    {"topn.encoder", TOPN_ERROR_FORMAT, no_encoder},
+    {"encoder", TOPN_ERROR_FORMAT, constant_encoder},
+    {"encoder", TOPN_ERROR_FORMAT, identity},
+    {"items", TOPN_ERROR_FORMAT, own_table},
+    {"topn.dimensions", TOPN_ERROR_FORMAT, dimensions},
+    {"dimensions", TOPN_ERROR_FORMAT, too_many_dimensions},
+    {"topn.normalizer", TOPN_ERROR_FORMAT, normalizer},
+    {"holds a data, not a model", TOPN_ERROR_FORMAT, data_kind},
+    {"written by a newer topn (format 2); this one reads up to 1", TOPN_ERROR_FORMAT, newer},
+};
+
+static void test_wrong_contents(void **state)
+{
+    (void)state;
+    topn_model *model = make(&sample_forms[SAMPLE_SHARED_SPARSE], true), *loaded;
+    for (size_t index = 0; index < sizeof changes / sizeof *changes; index++) {
+        assert_int_equal(model_save(context, model, path), TOPN_OK);
+        safetensors_file *file;
+        assert_int_equal(safetensors_open(context, path, true, &file), TOPN_OK);
+        tensor tensors[MODEL_TENSORS + 1];
+        size_t count = safetensors_count(file);
+        for (size_t at = 0; at < count; at++)
+            tensors[at] = *safetensors_at(file, at);
+        record metadata;
+        assert_int_equal(record_copy(context, safetensors_metadata(file), &metadata), TOPN_OK);
+        changes[index].apply(tensors, &count, &metadata);
+        assert_int_equal(safetensors_write(context, again, tensors, count, &metadata), TOPN_OK);
+        record_clear(&metadata);
+        safetensors_close(file);
+        const topn_status status = model_load(context, again, &loaded);
+        const char *message = topn_context_message(context);
+        if (status != changes[index].status || loaded || !strstr(message, changes[index].what) ||
+            !strstr(message, again))
+            fail_msg("change %zu (%s): %s: %s", index, changes[index].what, topn_status_name(status), message);
+    }
+    topn_model_free(model);
+}
+
+static void test_model_check(void **state)
+{
+    (void)state;
+    topn_model *model = make(&sample_forms[SAMPLE_SHARED_DENSE], true);
+    model->encoder.rows.dense.values[7] = -INFINITY;
+    assert_int_equal(model_check(context, model), TOPN_ERROR_NUMERIC);
+    assert_string_equal(topn_context_message(context), "encoder: value 7 is not finite (-inf)");
+    model->encoder.rows.dense.values[7] = 0;
+    model->encoder.rows.dense.rows = 3;
+    assert_int_equal(model_check(context, model), TOPN_ERROR_FORMAT);
+    topn_model_free(model);
+}
+
+static void test_other_files(void **state)
+{
+    (void)state;
+    topn_model *model;
+    assert_int_equal(model_load(context, "/nonexistent/model", &model), TOPN_ERROR_IO);
+    assert_int_equal(model_load(context, folder, &model), TOPN_ERROR_IO);
+    file_put(path, "user,item\n1,2\n", 14);
+    assert_int_equal(model_load(context, path, &model), TOPN_ERROR_FORMAT);
+    const uint32_t one = 1;
+    const tensor foreign = {.name = "w", .type = TENSOR_U32, .shape = {1}, .dimensions = 1, .bytes = &one};
+    record none = {0};
+    assert_int_equal(safetensors_write(context, path, &foreign, 1, &none), TOPN_OK);
+    assert_int_equal(model_load(context, path, &model), TOPN_ERROR_FORMAT);
+    assert_non_null(strstr(topn_context_message(context), "not one of topn's"));
+    assert_null(model);
+}
+
+/* A file written by the first version must load for ever. */
+static void test_model_of_version_0_1_0(void **state)
+{
+    (void)state;
+    topn_model *expected = make(&sample_forms[SAMPLE_SHARED_SPARSE], true);
+    topn_model *loaded = load("tests/files/model-0.1.0.safetensors");
+    assert_same_model(expected, loaded);
+    assert_string_equal(record_get(&loaded->metadata, "topn.version"), "0.1.0");
+    assert_int_equal(model_save(context, loaded, path), TOPN_OK);
+    assert_same_files(path, "tests/files/model-0.1.0.safetensors");
+    topn_model_free(loaded);
+    topn_model_free(expected);
+}
+
+static void test_memory_failures(void **state)
+{
+    (void)state;
+    int steps = 0;
+    for (uint64_t at = 1;; at++) {
+        topn_model *model;
+        memory_fail_after(at);
+        const topn_status made = sample_model(context, &sample_forms[SAMPLE_SHARED_SPARSE], true, &model);
+        memory_fail_after(0);
+        if (made == TOPN_OK) {
+            topn_model_free(model);
+            break;
+        }
+        assert_int_equal(made, TOPN_ERROR_MEMORY);
+        assert_null(model);
+    }
+    topn_model *model = make(&sample_forms[SAMPLE_SHARED_SPARSE], true);
+    unlink(path);
+    for (uint64_t at = 1;; at++, steps++) {
+        memory_fail_after(at);
+        const topn_status saved = model_save(context, model, path);
+        memory_fail_after(0);
+        if (saved == TOPN_OK)
+            break;
+        assert_int_equal(saved, TOPN_ERROR_MEMORY);
+        assert_int_not_equal(access(path, F_OK), 0);
+    }
+    for (uint64_t at = 1;; at++, steps++) {
+        topn_model *loaded, *copy = NULL;
+        memory_fail_after(at);
+        topn_status status = model_load(context, path, &loaded);
+        if (status == TOPN_OK)
+            status = model_copy(context, loaded, &copy);
+        memory_fail_after(0);
+        topn_model_free(loaded);
+        topn_model_free(copy);
+        if (status == TOPN_OK)
+            break;
+        assert_int_equal(status, TOPN_ERROR_MEMORY);
+    }
+    assert_true(steps > 50);
+    topn_model_free(model);
+}
+
+static bool cancel(const topn_progress *progress, void *user_data)
+{
+    (void)user_data;
+    return strcmp(progress->stage, "verify") != 0;
+}
+
+static void test_cancel(void **state)
+{
+    (void)state;
+    topn_model *model = make(&sample_forms[1], true), *loaded;
+    assert_int_equal(model_save(context, model, path), TOPN_OK);
+    topn_context_set_progress(context, cancel, NULL);
+    assert_int_equal(model_load(context, path, &loaded), TOPN_ERROR_CANCELLED);
+    assert_null(loaded);
+    topn_context_set_progress(context, NULL, NULL);
+    topn_model_free(model);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    if (!mkdtemp(folder))
+        return 1;
+    snprintf(path, sizeof path, "%s/file", folder);
+    snprintf(again, sizeof again, "%s/again", folder);
+    return topn_context_create(&context) == TOPN_OK ? 0 : 1;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    unlink(path);
+    unlink(again);
+    topn_context_free(context);
+    return rmdir(folder); /* fails when a temporary was left */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_saving_over_the_mapped_file),
+        cmocka_unit_test(test_every_changed_byte_is_noticed),
+        cmocka_unit_test(test_every_cut_is_noticed),
+        cmocka_unit_test(test_wrong_contents),
+        cmocka_unit_test(test_model_check),
+        cmocka_unit_test(test_other_files),
+        cmocka_unit_test(test_model_of_version_0_1_0),
+        cmocka_unit_test(test_memory_failures),
+        cmocka_unit_test(test_cancel),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}

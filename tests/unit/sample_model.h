@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tiny data and models of every form with fixed values, and files read and written whole. Include it before
+ * <cmocka.h>.
+ */
+#ifndef TOPN_TESTS_SAMPLE_MODEL_H
+#define TOPN_TESTS_SAMPLE_MODEL_H
+
+#include "base/memory.h"
+#include "data/interactions.h"
+#include "model/model_file.h"
+#include "numeric/sparse.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SAMPLE_USERS = 3, SAMPLE_ITEMS = 4, SAMPLE_EVENTS = 6, SAMPLE_DIMENSIONS = 3 };
+
+#define SAMPLE_TRY(expression)                                                                                         \
+    do {                                                                                                               \
+        status = (expression);                                                                                         \
+        if (status != TOPN_OK)                                                                                         \
+            goto done;                                                                                                 \
+    } while (0)
+
+/* Ids that every quoting must cope with; user 1 has no events; weights and times are optional. */
+static inline topn_status sample_data(topn_context *context, bool weights, bool times, bool titles, topn_data **out)
+{
+    static const char *const users[SAMPLE_USERS] = {"anna", "bo\tb", "\xc3\xa7"};
+    static const char *const items[SAMPLE_ITEMS] = {"1", "a,\"b\"", "tab\there\\", "caf\xe9"};
+    static const char *const names[SAMPLE_ITEMS] = {"One", "", "Three \"3\"\n", "Caf\xc3\xa9"};
+    static const uint64_t indptr[SAMPLE_USERS + 1] = {0, 3, 3, 6};
+    static const uint32_t indices[SAMPLE_EVENTS] = {0, 1, 3, 1, 2, 3};
+    topn_status status;
+    data_parts parts = {.has_weights = weights};
+    *out = NULL;
+    SAMPLE_TRY(sparse_create(context, SAMPLE_USERS, SAMPLE_ITEMS, SAMPLE_EVENTS, &parts.matrix));
+    memcpy(parts.matrix.indptr, indptr, sizeof indptr);
+    memcpy(parts.matrix.indices, indices, sizeof indices);
+    for (int at = 0; at < SAMPLE_EVENTS; at++)
+        parts.matrix.values[at] = weights ? 0.5f * (float)(at + 1) : 1.0f;
+    if (times) {
+        SAMPLE_TRY(ALLOCATE(context, SAMPLE_EVENTS, &parts.times));
+        for (int at = 0; at < SAMPLE_EVENTS; at++)
+            parts.times[at] = -5 + 1000000000000 * at;
+    }
+    SAMPLE_TRY(string_table_create(context, users, SAMPLE_USERS, &parts.user_ids));
+    SAMPLE_TRY(string_table_create(context, items, SAMPLE_ITEMS, &parts.item_ids));
+    if (titles)
+        SAMPLE_TRY(string_table_create(context, names, SAMPLE_ITEMS, &parts.titles));
+    SAMPLE_TRY(memory_copy_text(context, "events.csv", &parts.provenance.source));
+    SAMPLE_TRY(memory_copy_text(context, "delimited (comma)", &parts.provenance.format));
+    SAMPLE_TRY(memory_copy_text(context, "user=1, item=2", &parts.provenance.columns));
+    parts.provenance.rows_read = 9;
+    parts.provenance.duplicates = 1;
+    parts.provenance.dropped[0] = (topn_dropped){"below --min-weight", 2};
+    parts.provenance.dropped_count = 1;
+    return data_assemble(context, &parts, out);
+done:
+    data_parts_clear(&parts);
+    return status;
+}
+
+typedef struct sample_form {
+    const char *name;
+    encoder_kind encoder;
+    item_table_kind table;
+    table_form encoder_rows, item_rows;
+} sample_form;
+
+static const sample_form sample_forms[] = {
+    {"constant", ENCODER_CONSTANT, ITEMS_NONE, TABLE_NONE, TABLE_NONE},
+    {"identity, dense", ENCODER_BAG, ITEMS_IDENTITY, TABLE_DENSE, TABLE_NONE},
+    {"identity, sparse", ENCODER_BAG, ITEMS_IDENTITY, TABLE_SPARSE, TABLE_NONE},
+    {"shared, dense", ENCODER_BAG, ITEMS_SHARED, TABLE_DENSE, TABLE_NONE},
+    {"shared, sparse", ENCODER_BAG, ITEMS_SHARED, TABLE_SPARSE, TABLE_NONE},
+    {"own, dense and sparse", ENCODER_BAG, ITEMS_OWN, TABLE_DENSE, TABLE_SPARSE},
+    {"own, sparse and dense", ENCODER_BAG, ITEMS_OWN, TABLE_SPARSE, TABLE_DENSE},
+};
+enum { SAMPLE_FORMS = sizeof sample_forms / sizeof *sample_forms, SAMPLE_SHARED_DENSE = 3, SAMPLE_SHARED_SPARSE = 4 };
+
+/* Value (r, c) is r + c/8 with alternating signs; sparse tables keep c ≤ r, the lower triangle. */
+static inline float sample_value(uint32_t row, uint32_t column)
+{
+    return ((row + column) % 2 ? -1.0f : 1.0f) * ((float)row + (float)column / 8 + 0.1f);
+}
+
+static inline topn_status sample_table(topn_context *context, table_form form, uint32_t columns, embedding_table *out)
+{
+    topn_status status = TOPN_OK;
+    out->form = form;
+    if (form == TABLE_DENSE) {
+        out->dense = (dense_matrix){.rows = SAMPLE_ITEMS, .columns = columns};
+        SAMPLE_TRY(ALLOCATE(context, (size_t)SAMPLE_ITEMS * columns, &out->dense.values));
+        for (uint32_t at = 0; at < SAMPLE_ITEMS * columns; at++)
+            out->dense.values[at] = sample_value(at / columns, at % columns);
+    } else if (form == TABLE_SPARSE) {
+        SAMPLE_TRY(sparse_create(context, SAMPLE_ITEMS, columns, SAMPLE_ITEMS * columns, &out->sparse));
+        uint64_t filled = 0;
+        for (uint32_t row = 0; row < SAMPLE_ITEMS; row++) {
+            for (uint32_t column = 0; column < columns && column <= row; column++) {
+                out->sparse.indices[filled] = column;
+                out->sparse.values[filled++] = sample_value(row, column);
+            }
+            out->sparse.indptr[row + 1] = filled;
+        }
+    }
+done:
+    return status;
+}
+
+static inline topn_status sample_vector(topn_context *context, float first, float **out)
+{
+    const topn_status status = ALLOCATE(context, SAMPLE_ITEMS, out);
+    for (uint32_t item = 0; status == TOPN_OK && item < SAMPLE_ITEMS; item++)
+        (*out)[item] = first + (float)item / 4;
+    return status;
+}
+
+/* A model of the given form; with histories, priors and biases or without any of them. */
+static inline topn_status sample_model(topn_context *context, const sample_form *form, bool full, topn_model **out)
+{
+    topn_status status;
+    topn_data *data = NULL;
+    topn_model *model = NULL;
+    *out = NULL;
+    SAMPLE_TRY(sample_data(context, full, full, full, &data));
+    SAMPLE_TRY(model_create(context, data, true, &model));
+    const uint32_t columns = form->table == ITEMS_IDENTITY ? SAMPLE_ITEMS : SAMPLE_DIMENSIONS;
+    model->encoder.kind = form->encoder;
+    model->encoder.normalizer = full ? 0.5 : 0;
+    model->encoder.use_weights = !full;
+    model->table.kind = form->table;
+    SAMPLE_TRY(sample_table(context, form->encoder_rows, columns, &model->encoder.rows));
+    SAMPLE_TRY(sample_table(context, form->item_rows, columns, &model->table.rows));
+    if (full) {
+        SAMPLE_TRY(sample_vector(context, 0.5f, &model->table.priors));
+        SAMPLE_TRY(sample_vector(context, -1.0f, &model->table.biases));
+    }
+    SAMPLE_TRY(record_set(context, &model->metadata, "method", "%s", form->name));
+    SAMPLE_TRY(record_set(context, &model->metadata, "run.seconds", "1.5"));
+    *out = model;
+    model = NULL;
+done:
+    topn_model_free(model);
+    topn_data_free(data);
+    return status;
+}
+
+/* A file's bytes, with room for one more; the caller frees them. */
+static inline unsigned char *file_bytes(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    unsigned char *bytes = calloc(1, 1 << 16);
+    if (!file || !bytes)
+        abort();
+    *size = fread(bytes, 1, (1 << 16) - 1, file);
+    fclose(file);
+    return bytes;
+}
+
+static inline void file_put(const char *path, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(bytes, 1, size, file) != size)
+        abort();
+    fclose(file);
+}
+
+/* Bytes of a safetensors file before its header's padding, and where its arrays begin. */
+static inline size_t header_text(const unsigned char *bytes, size_t *arrays)
+{
+    *arrays = 8 + (bytes[0] | (size_t)bytes[1] << 8);
+    size_t text = *arrays;
+    while (bytes[text - 1] == ' ')
+        text--;
+    return text;
+}
+
+#endif
