@@ -21,8 +21,9 @@ struct file_writer {
     bool lent;    /* the descriptor is standard output's */
     bool through; /* standard output, a device or a pipe: no temporary */
     char *path, *temporary;
-    uint64_t offset; /* bytes accepted */
-    size_t held;     /* bytes in buffer */
+    topn_status failure; /* of an earlier write: the file may not become final */
+    uint64_t offset;     /* bytes accepted */
+    size_t held;         /* bytes in buffer */
     unsigned char buffer[BUFFER_SIZE];
 };
 
@@ -42,9 +43,10 @@ static topn_status write_all(file_writer *writer, const unsigned char *bytes, si
 
 static topn_status flush(file_writer *writer)
 {
-    const topn_status status = write_all(writer, writer->buffer, writer->held);
+    if (writer->failure == TOPN_OK)
+        writer->failure = write_all(writer, writer->buffer, writer->held);
     writer->held = 0;
-    return status;
+    return writer->failure;
 }
 
 /* Beside the target, so that rename stays within one file system. The name is free: O_EXCL. */
@@ -99,6 +101,7 @@ topn_status file_create(topn_context *context, const char *path, file_writer **o
     TRY(ALLOCATE(context, 1, &writer));
     writer->context = context; /* the buffer needs no zeroes */
     writer->descriptor = -1;
+    writer->failure = TOPN_OK;
     writer->lent = writer->through = false;
     writer->path = writer->temporary = NULL;
     writer->offset = writer->held = 0;
@@ -123,7 +126,7 @@ topn_status file_write(file_writer *writer, const void *bytes, size_t count)
     if (writer->held + count > BUFFER_SIZE)
         TRY(flush(writer));
     if (count > BUFFER_SIZE)
-        return write_all(writer, bytes, count);
+        return writer->failure = write_all(writer, bytes, count);
     memcpy(writer->buffer + writer->held, bytes, count);
     writer->held += count;
 done:
@@ -169,7 +172,7 @@ topn_status file_patch(file_writer *writer, uint64_t offset, const void *bytes, 
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
-            return fail_io(writer->context, "cannot write", writer->path);
+            return writer->failure = fail_io(writer->context, "cannot write", writer->path);
         from += written;
         offset += (uint64_t)written;
         count -= (size_t)written;
