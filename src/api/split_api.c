@@ -9,14 +9,6 @@
 #include "base/json_text.h"
 #include "base/memory.h"
 
-static const char *const part_names[TOPN_PART_COUNT] = {"train", "validation-seen", "validation-hidden", "test-seen",
-                                                        "test-hidden"};
-
-const char *topn_part_name(topn_part part)
-{
-    return (unsigned)part < TOPN_PART_COUNT ? part_names[part] : NULL;
-}
-
 static topn_status check_test(topn_context *context, const protocol *chosen, const topn_data *test)
 {
     if (chosen->needs_test && !test)

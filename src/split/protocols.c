@@ -25,3 +25,11 @@ const protocol *protocol_find(const char *name)
             return protocols[index];
     return NULL;
 }
+
+static const char *const part_names[TOPN_PART_COUNT] = {"train", "validation-seen", "validation-hidden", "test-seen",
+                                                        "test-hidden"};
+
+const char *topn_part_name(topn_part part)
+{
+    return (unsigned)part < TOPN_PART_COUNT ? part_names[part] : NULL;
+}

@@ -67,6 +67,17 @@ static topn_status cut_time(topn_context *context, const char *option, const cha
     return TOPN_OK;
 }
 
+/* Something must come before held-out events. */
+static topn_status check_cut(topn_context *context, int64_t cut, const int64_t *times, uint64_t events)
+{
+    if (times[0] < cut)
+        return TOPN_OK;
+    return fail(context, TOPN_ERROR_OPTION,
+                "no event is before %" PRId64 ", where the held-out events begin; the data span %" PRId64 " to %" PRId64
+                " (seconds since 1970)",
+                cut, times[0], times[events - 1]);
+}
+
 typedef struct cuts {
     int64_t validation, test;
 } cuts;
@@ -80,15 +91,11 @@ static topn_status choose_cuts(topn_context *context, const topn_data *data, con
     memcpy(times, data->times, events * sizeof *times);
     qsort(times, events, sizeof *times, by_time);
     TRY(cut_time(context, "test", params->test_since, params->test_share, times, events, events, &out->test));
+    TRY(check_cut(context, out->test, times, events));
     const uint64_t before = count_before(times, events, out->test);
     TRY(cut_time(context, "validation", params->validation_since, params->validation_share, times, before, events,
                  &out->validation));
-    const int64_t first = out->validation < out->test ? out->validation : out->test;
-    if (count_before(times, events, first) == 0)
-        status = fail(context, TOPN_ERROR_OPTION,
-                      "no event is before %" PRId64 ", where the held-out events begin; the data span %" PRId64
-                      " to %" PRId64 " (seconds since 1970)",
-                      first, times[0], times[events - 1]);
+    TRY(check_cut(context, out->validation < out->test ? out->validation : out->test, times, events));
 done:
     free(times);
     return status;
