@@ -25,3 +25,48 @@ endif()
 set_target_properties(topn_program PROPERTIES
                       INSTALL_RPATH "\$ORIGIN/../${CMAKE_INSTALL_LIBDIR};${OPENBLAS_FOLDER}")
 install(TARGETS topn_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+# Manual pages and completions are printed by the program from its option tables. A sanitizer or coverage build does not
+# make them: it is not one to install.
+if(TOPN_SANITIZE OR TOPN_COVERAGE OR NOT EXISTS ${CMAKE_SOURCE_DIR}/cli/reference.c)
+  return()
+endif()
+find_program(SCDOC scdoc)
+set(printed_folder ${CMAKE_BINARY_DIR}/printed)
+file(MAKE_DIRECTORY ${printed_folder})
+set(printed)
+function(topn_print file)
+  string(REPLACE ";" " " arguments "${ARGN}")
+  add_custom_command(OUTPUT ${printed_folder}/${file} DEPENDS topn_program VERBATIM
+                     COMMAND sh -ec "\"$0\" reference ${arguments} > \"$1.new\" && mv \"$1.new\" \"$1\""
+                             $<TARGET_FILE:topn_program> ${printed_folder}/${file})
+  set(printed ${printed} ${printed_folder}/${file} PARENT_SCOPE)
+endfunction()
+
+topn_print(topn.bash --format bash)
+topn_print(_topn --format zsh)
+install(FILES ${printed_folder}/topn.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME topn)
+install(FILES ${printed_folder}/_topn DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+
+if(SCDOC)
+  file(STRINGS cli/commands.def rows REGEX "^COMMAND")
+  set(pages topn)
+  foreach(row ${rows})
+    string(REGEX REPLACE "^COMMAND\\(([a-z_]+)\\).*" "\\1" name ${row})
+    if(NOT name MATCHES "^reference$")
+      list(APPEND pages topn-${name})
+    endif()
+  endforeach()
+  foreach(page ${pages})
+    string(REGEX REPLACE "^topn-?" "" command ${page})
+    topn_print(${page}.scd ${command} --format scdoc)
+    add_custom_command(OUTPUT ${printed_folder}/${page}.1 DEPENDS ${printed_folder}/${page}.scd VERBATIM
+                       COMMAND sh -ec "\"$0\" < \"$1.scd\" > \"$1.1.new\" && mv \"$1.1.new\" \"$1.1\""
+                               ${SCDOC} ${printed_folder}/${page})
+    list(APPEND printed ${printed_folder}/${page}.1)
+    install(FILES ${printed_folder}/${page}.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  endforeach()
+else()
+  message(STATUS "scdoc is not installed: no manual pages")
+endif()
+add_custom_target(topn_printed ALL DEPENDS ${printed})
