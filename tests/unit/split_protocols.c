@@ -386,7 +386,7 @@ static void bad_requests(void **state)
         {"test-since 1000", "no event is before 1000, where the held-out events begin; the data span 1000 to 1499"},
         {"test-since 2000 validation-share 0", "the split has no test-hidden events: "},
         {"test-share 1", "option --test-share: 1 leaves no event to train on"},
-        {"test-share 0.5 validation-share 0.5", "option --validation-share: 0.5 leaves no event to train on"},
+        {"test-share 0.5 validation-share 0.6", "option --validation-share: 0.6 leaves no event to train on"},
     };
     for (size_t index = 0; index < sizeof late / sizeof *late; index++) {
         topn_context context = {.threads = 1, .seed = 1};
