@@ -319,10 +319,11 @@ static topn_status state_facts(topn_context *context, const evaluation *run, dou
     TRY(state_count(context, facts, "users-without-hidden-items", cases->without_hidden));
     TRY(state_count(context, facts, "users-without-candidates", cases->without_candidates));
     TRY(state_count(context, facts, "users-without-seen-items", cases->without_seen));
-    TRY(record_set(context, facts, "hidden-events", "%" PRIu64, cases->hidden.indptr[cases->users]));
+    TRY(record_set(context, facts, "hidden-events", "%" PRIu64,
+                   cases->hidden.indptr[cases->users] + cases->hidden.unknown));
     TRY(state_count(context, facts, "hidden-events-unknown", cases->hidden.unknown));
     TRY(state_count(context, facts, "hidden-events-also-seen", cases->hidden_and_seen));
-    TRY(record_set(context, facts, "seen-events", "%" PRIu64, cases->seen.indptr[cases->users]));
+    TRY(record_set(context, facts, "seen-events", "%" PRIu64, cases->seen.indptr[cases->users] + cases->seen.unknown));
     TRY(state_count(context, facts, "seen-events-unknown", cases->seen.unknown));
     TRY(state_count(context, facts, "candidates-unknown", cases->candidates.unknown));
     TRY(record_set(context, facts, "blocks", "%zu of %zu users", run->blocks, run->block_users));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/vector.h"
 #include "retrieve/retriever.h"
 
 topn_status ranking_scratch_create(topn_context *context, size_t cutoff, ranking_scratch *out)
@@ -40,9 +41,10 @@ static topn_status reserve(topn_context *context, ranking_scratch *scratch, size
     return status;
 }
 
-static uint64_t count_scored(const float *scores, uint32_t items)
+VECTOR_CLONES
+static uint32_t count_scored(const float *scores, uint32_t items)
 {
-    uint64_t scored = 0;
+    uint32_t scored = 0;
     for (uint32_t item = 0; item < items; item++)
         scored += scores[item] != 0;
     return scored;
@@ -69,55 +71,39 @@ static topn_status keep_candidates(topn_context *context, ranking_scratch *scrat
     return TOPN_OK;
 }
 
-static int by_score(const void *a, const void *b)
+/* Scores above `score`, and equal to it. */
+VECTOR_CLONES
+static void count_above(const float *scores, uint32_t items, float score, uint32_t *above, uint32_t *equal)
 {
-    const float left = *(const float *)a, right = *(const float *)b;
-    return (left > right) - (left < right);
-}
-
-/* How many of the ascending values are < score, or ≤ score. */
-static size_t count_below(const float *values, size_t count, float score, bool or_equal)
-{
-    size_t low = 0, high = count;
-    while (low < high) {
-        const size_t middle = (low + high) / 2;
-        if (values[middle] < score || (or_equal && values[middle] == score))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* Over pairs (relevant, other ranked item): P2 (8) with ties one half. One pass over the items, each with a binary
- * search among the relevant scores: twice the pairs won, in whole numbers. Comparing the relevant items with each
- * other gives exactly (how many)² and is taken off at the end. 0.5 when there is no other item. */
-static topn_status area_under_curve(topn_context *context, ranking_scratch *scratch, const ranking_task *task,
-                                    const float *scores, uint32_t items, double *out)
-{
-    const topn_status status = reserve(context, scratch, task->hidden.count);
-    if (status != TOPN_OK)
-        return status;
-    float *relevant = scratch->kept;
-    size_t ranked_relevant = 0;
-    for (size_t index = 0; index < task->hidden.count; index++)
-        if (scores[task->hidden.items[index]] != -INFINITY)
-            relevant[ranked_relevant++] = scores[task->hidden.items[index]];
-    qsort(relevant, ranked_relevant, sizeof *relevant, by_score);
-    uint64_t ranked = 0, won_twice = 0;
+    uint32_t more = 0, same = 0;
     for (uint32_t item = 0; item < items; item++) {
-        const float score = scores[item];
+        more += scores[item] > score;
+        same += scores[item] == score;
+    }
+    *above = more;
+    *equal = same;
+}
+
+/* Over pairs (relevant, other ranked item): P2 (8) with ties one half. Twice the pairs won, in whole numbers, are
+ * counted against all ranked items; the relevant items among each other give exactly (how many)², which is taken off
+ * at the end. 0.5 when there is no other item. */
+static double area_under_curve(const ranking_task *task, const float *scores, uint32_t items)
+{
+    uint32_t masked, above, equal;
+    uint64_t relevant = 0, won_twice = 0;
+    count_above(scores, items, -INFINITY, &above, &masked);
+    const uint64_t ranked = items - masked;
+    for (size_t index = 0; index < task->hidden.count; index++) {
+        const float score = scores[task->hidden.items[index]];
         if (score == -INFINITY)
             continue;
-        ranked++;
-        const size_t below = count_below(relevant, ranked_relevant, score, false);
-        const size_t up_to = count_below(relevant, ranked_relevant, score, true);
-        won_twice += (ranked_relevant - below) + (ranked_relevant - up_to);
+        count_above(scores, items, score, &above, &equal);
+        won_twice += 2 * (ranked - above) - equal;
+        relevant++;
     }
-    won_twice -= (uint64_t)ranked_relevant * ranked_relevant;
-    const uint64_t others = ranked - ranked_relevant;
-    *out = others ? (double)won_twice / 2 / ((double)task->relevant * (double)others) : 0.5;
-    return TOPN_OK;
+    won_twice -= relevant * relevant;
+    const uint64_t others = ranked - relevant;
+    return others ? (double)won_twice / 2 / ((double)task->relevant * (double)others) : 0.5;
 }
 
 static bool contains(const item_list *list, uint32_t item)
@@ -156,7 +142,7 @@ topn_status rank_user(topn_context *context, ranking_scratch *scratch, const ran
     for (size_t index = 0; index < task->masked.count; index++)
         scores[task->masked.items[index]] = -INFINITY;
     if (task->needs & NEED_AUC)
-        TRY(area_under_curve(context, scratch, task, scores, items, &out->auc));
+        out->auc = area_under_curve(task, scores, items);
     if (scratch->cutoff)
         out->list_length = select_top(scores, items, scratch->cutoff, scratch->list, scratch->list_scores);
     for (size_t rank = 0; rank < out->list_length; rank++)

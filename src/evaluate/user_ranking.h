@@ -18,7 +18,7 @@ typedef struct ranking_scratch {
     uint32_t *list;     /* [cutoff] */
     float *list_scores; /* [cutoff] */
     bool *hits;         /* [cutoff] */
-    float *kept;        /* scores of hidden items and candidates; grown as needed */
+    float *kept;        /* scores of hidden items and candidates, when sampled; grown as needed */
     size_t kept_capacity;
     size_t cutoff; /* largest; may be 0 */
 } ranking_scratch;
@@ -36,7 +36,8 @@ typedef struct ranking_task {
 } ranking_task;
 
 /* Fills *out but for novelty. scores [items] are overwritten. Hidden items that are masked are misses. NUMERIC when a
- * score that matters is not a number. O(items · log |R|) with NEED_AUC, else O(items). */
+ * score that matters is not a number. O(items), with
+ * NEED_AUC O(items · |R|) in vector passes. */
 topn_status rank_user(topn_context *context, ranking_scratch *scratch, const ranking_task *task, float *scores,
                       uint32_t items, ranking *out);
 
