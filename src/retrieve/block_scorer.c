@@ -18,6 +18,7 @@
 
 #include "base/memory.h"
 #include "numeric/multiply.h"
+#include "retrieve/cache.h"
 #include "retrieve/encode.h"
 #include "retrieve/panel.h"
 
@@ -38,10 +39,11 @@ struct block_scorer {
     const topn_retriever *retriever;
     score_form form;
     size_t users;
-    float *scores;    /* [users × items] */
-    float *phi_block; /* what phi lies in */
-    float *phi;       /* PANEL [dimensions × users], MULTIPLY [users × dimensions]; aligned */
-    row_use *uses;    /* TILES: [use_capacity] */
+    float *scores;            /* [users × items] */
+    float *phi_block;         /* what phi lies in */
+    float *phi;               /* PANEL [dimensions × lanes] and the tile, MULTIPLY [users × dimensions]; aligned */
+    const panel_table *panel; /* PANEL: lent by the retriever */
+    row_use *uses;            /* TILES: [use_capacity] */
     size_t use_capacity;
 };
 
@@ -55,22 +57,36 @@ static score_form form_of(const topn_retriever *retriever)
     return retriever->rows->form == TABLE_DENSE ? FORM_MULTIPLY : FORM_PANEL;
 }
 
+/* Width of φ; 0 where it is the score vector itself. */
 static size_t dimensions_of(const topn_retriever *retriever)
 {
-    if (!retriever->rows)
-        return 0;
-    return retriever->rows->form == TABLE_DENSE ? retriever->rows->dense.columns : retriever->rows->sparse.columns;
+    return retriever->rows ? embedding_dimensions(retriever->rows) : 0;
 }
 
-/* As many users as the memory allows, in multiples of what the kernel takes. */
+/* As many users as the memory allows, in numbers that the kernel takes. */
 static size_t choose_users(const topn_retriever *retriever, score_form form)
 {
-    const size_t step = form == FORM_PANEL ? PANEL_LANES : form == FORM_MULTIPLY ? MULTIPLY_ROWS : 1;
-    const size_t most = form == FORM_PANEL ? PANEL_LANES : MOST_USERS;
     const size_t bytes = ((size_t)retriever->model->items + dimensions_of(retriever)) * sizeof(float);
     const size_t fitting = retriever->block_memory / (bytes ? bytes : 1);
-    const size_t users = (fitting < most ? fitting : most) / step * step;
+    if (form == FORM_PANEL)
+        return fitting >= 64 ? 64 : fitting >= 32 ? 32 : 16;
+    const size_t step = form == FORM_MULTIPLY ? MULTIPLY_ROWS : 1;
+    const size_t users = (fitting < MOST_USERS ? fitting : MOST_USERS) / step * step;
     return users > step ? users : step;
+}
+
+/* Room for φ, and behind it for the panel kernel's tile, aligned. */
+static topn_status allocate_phi(topn_context *context, block_scorer *scorer, size_t dimensions)
+{
+    const size_t spare = PANEL_ALIGNMENT / sizeof(float);
+    const size_t tile = scorer->form == FORM_PANEL ? (size_t)PANEL_TILE_ROWS * scorer->users : 0;
+    const topn_status status = ALLOCATE(context, scorer->users * dimensions + tile + spare, &scorer->phi_block);
+    if (status != TOPN_OK)
+        return status;
+    const uintptr_t address = (uintptr_t)scorer->phi_block;
+    const uintptr_t aligned = (address + PANEL_ALIGNMENT - 1) / PANEL_ALIGNMENT * PANEL_ALIGNMENT;
+    scorer->phi = scorer->phi_block + (aligned - address) / sizeof(float);
+    return TOPN_OK;
 }
 
 topn_status block_scorer_create(topn_context *context, const topn_retriever *retriever, block_scorer **out)
@@ -83,14 +99,10 @@ topn_status block_scorer_create(topn_context *context, const topn_retriever *ret
     scorer->form = form_of(retriever);
     scorer->users = choose_users(retriever, scorer->form);
     TRY(ALLOCATE(context, scorer->users * retriever->model->items, &scorer->scores));
-    const size_t dimensions = dimensions_of(retriever);
-    if (dimensions) {
-        const size_t spare = PANEL_ALIGNMENT / sizeof(float);
-        TRY(ALLOCATE(context, scorer->users * dimensions + spare, &scorer->phi_block));
-        const uintptr_t address = (uintptr_t)scorer->phi_block;
-        const uintptr_t aligned = (address + PANEL_ALIGNMENT - 1) / PANEL_ALIGNMENT * PANEL_ALIGNMENT;
-        scorer->phi = scorer->phi_block + (aligned - address) / sizeof(float);
-    }
+    if (retriever->rows)
+        TRY(allocate_phi(context, scorer, dimensions_of(retriever)));
+    if (scorer->form == FORM_PANEL)
+        TRY(cache_panel(context, retriever, &scorer->panel));
     *out = scorer;
     return TOPN_OK;
 done:
@@ -170,30 +182,39 @@ static topn_status score_tiles(block_scorer *scorer, const history *users, size_
     return TOPN_OK;
 }
 
+/* φ of one user into lane `lane` (every lanes-th float) of the panel, which is zero there. */
+static void encode_lane(const topn_model *model, const history *user, float *lane, size_t lanes)
+{
+    const embedding_table *table = &model->encoder.rows;
+    const double scale = history_scale(model, user);
+    for (size_t place = 0; place < user->length; place++) {
+        const uint32_t item = user->items[place];
+        const float factor = history_factor(model, user, scale, place);
+        if (table->form == TABLE_DENSE) {
+            const size_t dimensions = table->dense.columns;
+            const float *row = table->dense.values + item * dimensions;
+            for (size_t dimension = 0; dimension < dimensions; dimension++)
+                lane[dimension * lanes] += factor * row[dimension];
+            continue;
+        }
+        const sparse_matrix *rows = &table->sparse;
+        for (uint64_t at = rows->indptr[item]; at < rows->indptr[item + 1]; at++)
+            lane[rows->indices[at] * lanes] += factor * rows->values[at];
+    }
+}
+
 static void score_panel(block_scorer *scorer, const history *users, size_t count)
 {
-    const topn_model *model = scorer->retriever->model;
-    const embedding_table *table = &model->encoder.rows;
-    const size_t dimensions = dimensions_of(scorer->retriever);
-    memset(scorer->phi, 0, dimensions * PANEL_LANES * sizeof *scorer->phi);
-    for (size_t user = 0; user < count; user++) {
-        const double scale = history_scale(model, &users[user]);
-        float *lane = scorer->phi + user;
-        for (size_t place = 0; place < users[user].length; place++) {
-            const uint32_t item = users[user].items[place];
-            const float factor = history_factor(model, &users[user], scale, place);
-            if (table->form == TABLE_DENSE) {
-                const float *row = table->dense.values + item * dimensions;
-                for (size_t dimension = 0; dimension < dimensions; dimension++)
-                    lane[dimension * PANEL_LANES] += factor * row[dimension];
-                continue;
-            }
-            const sparse_matrix *rows = &table->sparse;
-            for (uint64_t at = rows->indptr[item]; at < rows->indptr[item + 1]; at++)
-                lane[(size_t)rows->indices[at] * PANEL_LANES] += factor * rows->values[at];
-        }
-    }
-    panel_scores(&scorer->retriever->rows->sparse, scorer->phi, count, scorer->scores);
+    const size_t dimensions = dimensions_of(scorer->retriever), lanes = panel_lanes(count);
+    const panel_block block = {.panel = scorer->phi,
+                               .tile = scorer->phi + scorer->users * dimensions,
+                               .lanes = lanes,
+                               .users = count,
+                               .scores = scorer->scores};
+    memset(scorer->phi, 0, dimensions * lanes * sizeof *scorer->phi);
+    for (size_t user = 0; user < count; user++)
+        encode_lane(scorer->retriever->model, &users[user], scorer->phi + user, lanes);
+    panel_scores(scorer->panel, &block, 0);
 }
 
 static void score_multiply(block_scorer *scorer, const history *users, size_t count)

@@ -1,17 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Scores of a block of users against sparse item rows: the φ of the block stand side by side as a panel, dimension by
- * dimension, so that one non-zero of an item serves all users of the block with one contiguous load.
+ * Scores of a block of users against sparse item rows. The φ of the users stand side by side as a panel, dimension by
+ * dimension, so that one non-zero of an item serves all users with contiguous loads into sums held in registers. What
+ * bounds that is the cache the panel is read from; so the rows are kept a second time, cut into tiles of rows and bands
+ * of columns and laid out in the order of reading: a band of the panel stays in the second-level cache for a whole
+ * tile, and the non-zeros stream by.
+ *
+ * A lane's sum runs over the row's non-zeros in ascending column, one product and one addition at a time: the same bits
+ * for every vector width, number of lanes, tile and band as for a plain loop over the row.
  */
 #ifndef TOPN_RETRIEVE_PANEL_H
 #define TOPN_RETRIEVE_PANEL_H
 
+#include "base/context.h"
 #include "numeric/matrix.h"
 
-enum { PANEL_LANES = 32, PANEL_ALIGNMENT = 64 };
+enum {
+    PANEL_MOST_LANES = 64,
+    PANEL_LEAST_LANES = 16,
+    PANEL_ALIGNMENT = 64, /* bytes */
+    PANEL_TILE_ROWS = 2048,
+};
 
-/* scores[u · rows + i] = ⟨panel's lane u, row i⟩ for u < users ≤ PANEL_LANES.
- * panel [columns × PANEL_LANES], aligned to PANEL_ALIGNMENT bytes; lanes from `users` on hold zeros. */
-void panel_scores(const sparse_matrix *rows, const float *panel, size_t users, float *scores);
+typedef struct panel_table {
+    uint32_t rows, columns;
+    uint32_t band, bands; /* columns of a band, and how many there are */
+    uint16_t *counts;     /* [rows × bands] non-zeros of a row in a band; by tile, then band, then row */
+    uint16_t *offsets;    /* [nonzeros] column − first column of the band, in the order of counts */
+    float *values;        /* [nonzeros] */
+} panel_table;
+
+/* O(nonzeros + rows · bands); about three quarters of the memory of `rows` on top. */
+topn_status panel_table_create(topn_context *context, const sparse_matrix *rows, panel_table *out);
+void panel_table_clear(panel_table *table);
+
+/* Lanes to use for `users`: 16, 32 or 64. */
+size_t panel_lanes(size_t users);
+/* Whether this processor runs the kernel with vectors of 4, 8 or 16 floats. */
+bool panel_supports(int vector);
+
+typedef struct panel_block {
+    const float *panel;  /* [columns × lanes], aligned to PANEL_ALIGNMENT */
+    float *tile;         /* [PANEL_TILE_ROWS × lanes] scratch, aligned likewise */
+    size_t lanes, users; /* users ≤ lanes; further lanes are ignored */
+    float *scores;       /* [users × rows] out: ⟨lane u, row i⟩ */
+} panel_block;
+
+/* vector: floats per vector, 0 = the widest that there is. */
+void panel_scores(const panel_table *table, const panel_block *block, int vector);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "numeric/sparse.h"
+#include "retrieve/cache.h"
 
 static const option_row exact_options[] = {
     OPTION_SIZE(retriever_params, block_memory, "block-memory", "64M",
@@ -40,16 +40,6 @@ const retriever_kind *retriever_find(const char *name)
     return NULL;
 }
 
-static size_t table_rows(const embedding_table *table)
-{
-    return table->form == TABLE_DENSE ? table->dense.rows : table->form == TABLE_SPARSE ? table->sparse.rows : 0;
-}
-
-static size_t table_dimensions(const embedding_table *table)
-{
-    return table->form == TABLE_DENSE ? table->dense.columns : table->form == TABLE_SPARSE ? table->sparse.columns : 0;
-}
-
 /* Encoder and item table must be a pair that scores can be computed from. */
 static topn_status check_shapes(topn_context *context, const topn_model *model)
 {
@@ -60,19 +50,19 @@ static topn_status check_shapes(topn_context *context, const topn_model *model)
                                   : fail(context, TOPN_ERROR_FORMAT, "model: a constant encoder takes no item table");
     if (kind == ITEMS_NONE)
         return fail(context, TOPN_ERROR_FORMAT, "model: a bag encoder needs an item table");
-    if (rows->form == TABLE_NONE || table_rows(rows) != model->items)
+    if (rows->form == TABLE_NONE || embedding_rows(rows) != model->items)
         return fail(context, TOPN_ERROR_FORMAT, "model: the encoder has %zu rows for %" PRIu32 " items",
-                    table_rows(rows), model->items);
+                    embedding_rows(rows), model->items);
     const bool own = kind == ITEMS_OWN;
-    if (own && table_rows(&model->table.rows) != model->items)
+    if (own && embedding_rows(&model->table.rows) != model->items)
         return fail(context, TOPN_ERROR_FORMAT, "model: the item table has %zu rows for %" PRIu32 " items",
-                    table_rows(&model->table.rows), model->items);
-    const size_t wanted = own                      ? table_dimensions(&model->table.rows)
+                    embedding_rows(&model->table.rows), model->items);
+    const size_t wanted = own                      ? embedding_dimensions(&model->table.rows)
                           : kind == ITEMS_IDENTITY ? model->items
-                                                   : table_dimensions(rows);
-    if (table_dimensions(rows) != wanted)
+                                                   : embedding_dimensions(rows);
+    if (embedding_dimensions(rows) != wanted)
         return fail(context, TOPN_ERROR_FORMAT, "model: the encoder has %zu dimensions, the item table %zu",
-                    table_dimensions(rows), wanted);
+                    embedding_dimensions(rows), wanted);
     return TOPN_OK;
 }
 
@@ -86,12 +76,8 @@ topn_status retriever_create(topn_context *context, const topn_model *model, con
     TRY(ALLOCATE_ZEROED(context, 1, &retriever));
     retriever->model = model;
     retriever->block_memory = params ? params->block_memory : UINT64_C(64) << 20;
-    if (model->table.kind == ITEMS_SHARED)
-        retriever->rows = &model->encoder.rows;
-    else if (model->table.kind == ITEMS_OWN)
-        retriever->rows = &model->table.rows;
-    if (retriever->rows && retriever->rows->form == TABLE_SPARSE)
-        TRY(sparse_transpose(context, &retriever->rows->sparse, &retriever->postings));
+    retriever->rows = model_item_rows(model);
+    TRY(retriever_cache_create(context, &retriever->cache));
     *out = retriever;
     return TOPN_OK;
 done:
@@ -103,6 +89,6 @@ void retriever_free(topn_retriever *retriever)
 {
     if (!retriever)
         return;
-    sparse_clear(&retriever->postings);
+    retriever_cache_free(retriever->cache);
     free(retriever);
 }

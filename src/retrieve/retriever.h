@@ -25,14 +25,17 @@ typedef struct retriever_params {
 } retriever_params;
 extern const option_table retriever_option_table;
 
+/* Other layouts of sparse item rows, each made when the first asks for it (cache.c). */
+typedef struct retriever_cache retriever_cache;
+
 struct topn_retriever {
     const topn_model *model;
     const embedding_table *rows; /* ψ, NULL for item tables NONE and IDENTITY */
-    sparse_matrix postings;      /* transposed sparse item rows (dimension → items), when the model has such; owned */
     uint64_t block_memory;
+    retriever_cache *cache; /* owned; guarded by its own lock */
 };
 
-/* params: NULL = defaults. FORMAT when the model's tables don't fit each other. O(nonzeros of ψ). */
+/* params: NULL = defaults. FORMAT when the model's tables don't fit each other. O(1). */
 topn_status retriever_create(topn_context *context, const topn_model *model, const retriever_params *params,
                              topn_retriever **out);
 void retriever_free(topn_retriever *retriever);

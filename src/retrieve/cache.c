@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "retrieve/cache.h"
+
+#include "base/memory.h"
+#include "numeric/sparse.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* A transposition takes about as long as so many scans of the rows. */
+enum { SCANS_PER_TRANSPOSITION = 16 };
+
+struct retriever_cache {
+    pthread_mutex_t lock;
+    panel_table panel;      /* made under lock */
+    sparse_matrix postings; /* made by the one caller whose scan was the last of many */
+    atomic_bool panel_ready, postings_ready;
+    atomic_uint scans; /* single-user scans that postings would have saved */
+};
+
+topn_status retriever_cache_create(topn_context *context, retriever_cache **out)
+{
+    const topn_status status = ALLOCATE_ZEROED(context, 1, out);
+    if (status == TOPN_OK)
+        pthread_mutex_init(&(*out)->lock, NULL);
+    return status;
+}
+
+void retriever_cache_free(retriever_cache *cache)
+{
+    if (!cache)
+        return;
+    pthread_mutex_destroy(&cache->lock);
+    panel_table_clear(&cache->panel);
+    sparse_clear(&cache->postings);
+    free(cache);
+}
+
+topn_status cache_panel(topn_context *context, const topn_retriever *retriever, const panel_table **out)
+{
+    retriever_cache *cache = retriever->cache;
+    topn_status status = TOPN_OK;
+    *out = &cache->panel;
+    if (atomic_load(&cache->panel_ready))
+        return TOPN_OK;
+    pthread_mutex_lock(&cache->lock);
+    if (!atomic_load(&cache->panel_ready)) {
+        status = panel_table_create(context, &retriever->rows->sparse, &cache->panel);
+        atomic_store(&cache->panel_ready, status == TOPN_OK);
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return status;
+}
+
+const sparse_matrix *cache_postings(const topn_retriever *retriever)
+{
+    retriever_cache *cache = retriever->cache;
+    if (atomic_load(&cache->postings_ready))
+        return &cache->postings;
+    /* Exactly one caller sees the count that is enough; the others go on scanning. */
+    if (atomic_load(&cache->scans) > SCANS_PER_TRANSPOSITION ||
+        atomic_fetch_add(&cache->scans, 1) != SCANS_PER_TRANSPOSITION)
+        return NULL;
+    const bool made = sparse_transpose(NULL, &retriever->rows->sparse, &cache->postings) == TOPN_OK;
+    atomic_store(&cache->postings_ready, made);
+    return made ? &cache->postings : NULL;
+}
