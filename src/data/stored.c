@@ -135,6 +135,11 @@ topn_status stored_count(topn_context *context, const safetensors_file *file, co
     return TOPN_OK;
 }
 
+static const char *kind_name(const char *kind)
+{
+    return strcmp(kind, "model") == 0 ? "a model" : strcmp(kind, "data") == 0 ? "interaction data" : "something else";
+}
+
 topn_status stored_kind(topn_context *context, const safetensors_file *file, const char *kind)
 {
     const record *metadata = safetensors_metadata(file);
@@ -142,6 +147,6 @@ topn_status stored_kind(topn_context *context, const safetensors_file *file, con
     if (!found || !record_get(metadata, "topn.format"))
         return fail(context, TOPN_ERROR_FORMAT, "%s: a safetensors file, but not one of topn's", path);
     if (strcmp(found, kind) != 0)
-        return fail(context, TOPN_ERROR_FORMAT, "%s: holds a %.40s, not a %s", path, found, kind);
+        return fail(context, TOPN_ERROR_FORMAT, "%s: holds %s, not %s", path, kind_name(found), kind_name(kind));
     return TOPN_OK;
 }

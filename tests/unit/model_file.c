@@ -429,7 +429,7 @@ static const change changes[] = {
     {"topn.dimensions", TOPN_ERROR_FORMAT, dimensions},
     {"dimensions", TOPN_ERROR_FORMAT, too_many_dimensions},
     {"topn.normalizer", TOPN_ERROR_FORMAT, normalizer},
-    {"holds a data, not a model", TOPN_ERROR_FORMAT, data_kind},
+    {"holds interaction data, not a model", TOPN_ERROR_FORMAT, data_kind},
     {"written by a newer topn (format 2); this one reads up to 1", TOPN_ERROR_FORMAT, newer},
 };
 

@@ -150,7 +150,7 @@ static void test_wrong_contents(void **state)
     assert_int_equal(open_changed(NULL, 0, 0, "data.rows_read", "many"), TOPN_ERROR_FORMAT);
     assert_int_equal(open_changed(NULL, 0, 0, "data.fingerprint", "0123456789abcdef"), TOPN_ERROR_FORMAT);
     assert_int_equal(open_changed(NULL, 0, 0, "topn.kind", "model"), TOPN_ERROR_FORMAT);
-    assert_non_null(strstr(topn_context_message(context), "holds a model, not a data"));
+    assert_non_null(strstr(topn_context_message(context), "holds a model, not interaction data"));
 }
 
 static void test_memory_failures(void **state)
