@@ -6,7 +6,8 @@
 #
 #   experiments/orders.sh DATA [L2] [OUTPUT-FOLDER]
 #
-# TOPN names the program (default build/release/topn); TEST_USERS the held-out users of each kind (default 1000).
+# TOPN names the program (default build/release/topn); TEST_USERS the held-out users of each kind (default 1000);
+# KEEP the values of k (0 = all).
 set -euo pipefail
 [ $# -ge 1 ] || { echo "usage: $0 DATA [L2] [OUTPUT-FOLDER]" >&2; exit 2; }
 data=$1 l2=${2:-500} out=${3:-build/experiments/orders}
@@ -29,7 +30,7 @@ row() {
 
 echo "$data: strong generalisation, $users validation users, l2 $l2"
 printf '%-22s %5s  %-26s  %-6s  %s\n' model k 'NDCG@100 (95 % interval)' R@50 coverage
-for k in 50 100 200 600 0; do
+for k in ${KEEP:-50 100 200 600 0}; do
     for order in popular-first popular-last co-count-first co-count-last random given; do
         row "chol, $order" "$k" chol --order "$order"
     done
