@@ -489,6 +489,22 @@ static void free_runs(event_sink *sink)
     }
 }
 
+/* Titles that the binary form held. */
+static topn_status keep_titles(topn_context *context, const topn_data *stored, const string_table *ids,
+                               string_table *titles)
+{
+    topn_status status;
+    uint32_t *picked = NULL;
+    TRY(ALLOCATE(context, ids->count, &picked));
+    for (uint32_t item = 0; item < ids->count; item++)
+        if (!topn_data_find_item(stored, string_table_get(ids, item), &picked[item]))
+            picked[item] = 0; /* cannot be: ids come from there */
+    status = string_table_pick(context, &stored->titles, picked, ids->count, titles);
+done:
+    free(picked);
+    return status;
+}
+
 static void note_story(const assembly *work, uint64_t zeros, data_provenance *provenance)
 {
     provenance->duplicates = work->merged;
@@ -529,6 +545,8 @@ topn_status events_assemble(topn_context *context, event_sink *sink, const reade
     note_story(&work, zeros, &parts.provenance);
     if (params->titles)
         TRY(titles_read(context, params, &items.table, &parts.titles));
+    else if (sink->stored && sink->stored->titles.count)
+        TRY(keep_titles(context, sink->stored, &items.table, &parts.titles));
     parts.matrix = work.matrix;
     parts.times = work.times;
     work.matrix = (sparse_matrix){0};

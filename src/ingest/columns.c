@@ -103,11 +103,12 @@ static void look_at_field(const table_field *field, column_look *column)
     column->dates += !number && event_time_parse((const char *)field->begin, length, &time, &scaled);
 }
 
-static topn_status look(topn_context *context, const table_dialect *dialect, bool latin1, const unsigned char *head,
-                        size_t size, table_look *out)
+static topn_status look(topn_context *context, const table_layout *layout, const unsigned char *head, size_t size,
+                        table_look *out)
 {
     topn_status status;
     table_field *fields = NULL;
+    const table_dialect *dialect = &layout->dialect;
     const unsigned char *at = head, *end = head + size;
     *out = (table_look){0};
     TRY(ALLOCATE(context, TABLE_COLUMNS, &fields));
@@ -118,7 +119,10 @@ static topn_status look(topn_context *context, const table_dialect *dialect, boo
     TRY(ALLOCATE_ZEROED(context, out->count, &out->columns));
     for (size_t column = 0; column < out->count; column++) {
         double value;
-        table_text(&fields[column], latin1, out->columns[column].name, NAME_SIZE);
+        char *name = out->columns[column].name;
+        table_text(&fields[column], layout->latin1, name, NAME_SIZE);
+        if (layout->typed && strrchr(name, ':'))
+            *strrchr(name, ':') = '\0';
         out->columns[column].first_number = is_number(&fields[column], &value);
     }
     while (at < end && out->lines < SAMPLE_LINES) {
@@ -300,8 +304,8 @@ static void describe(const table_look *look, const table_layout *layout, const s
     }
 }
 
-topn_status columns_find(topn_context *context, const char *path, const reader_params *params, const char *name,
-                         const unsigned char *head, size_t size, table_layout *layout, event_sink *sink)
+static topn_status columns_find(topn_context *context, const char *path, const reader_params *params, const char *name,
+                                const unsigned char *head, size_t size, table_layout *layout, event_sink *sink)
 {
     topn_status status;
     table_look seen = {0};
@@ -309,9 +313,9 @@ topn_status columns_find(topn_context *context, const char *path, const reader_p
     char text[900];
     layout->latin1 = params->encoding == 2;
     memset(layout->roles, ROLE_NONE, sizeof layout->roles);
-    TRY(look(context, &layout->dialect, layout->latin1, head, size, &seen));
+    TRY(look(context, layout, head, size, &seen));
     layout->columns = seen.count;
-    layout->header = has_header(params, &seen);
+    layout->header = layout->typed || has_header(params, &seen);
     TRY(assign(context, path, params, &seen, layout, places));
     memset(layout->ends, 0, sizeof layout->ends);
     layout->ends['\n'] = layout->ends['\r'] = layout->ends[layout->dialect.separator] = true;
@@ -325,5 +329,63 @@ topn_status columns_find(topn_context *context, const char *path, const reader_p
     TRY(event_sink_describe(context, sink, name, text));
 done:
     free(seen.columns);
+    return status;
+}
+
+/* Whole lines of the head only, unless the file ends with it. */
+static size_t whole_lines(const unsigned char *head, size_t size, bool last)
+{
+    if (last)
+        return size;
+    const unsigned char *newline = memrchr(head, '\n', size);
+    return newline ? (size_t)(newline + 1 - head) : size;
+}
+
+/* Bytes of the header with the empty lines before it; *lines = how many lines these are. */
+static size_t header_size(const table_dialect *dialect, const unsigned char *head, size_t size, uint64_t *lines)
+{
+    const unsigned char *at = head, *next;
+    while (at < head + size && (*at == '\n' || *at == '\r'))
+        at++;
+    table_split(dialect, at, head + size, NULL, 0, &next);
+    *lines = 0;
+    for (at = head; at < next; at++)
+        *lines += *at == '\n';
+    return (size_t)(next - head);
+}
+
+topn_status table_read(topn_context *context, source *from, const reader_params *params, const char *name,
+                       const table_dialect *dialect, bool typed, event_sink *sink)
+{
+    topn_status status;
+    table_layout *layout = NULL;
+    const unsigned char *head;
+    size_t size;
+    bool last;
+    char title[64];
+    TRY(ALLOCATE_ZEROED(context, 1, &layout));
+    layout->typed = typed;
+    TRY(source_peek(context, from, TABLE_HEAD, &head, &size, &last));
+    size = whole_lines(head, size, last);
+    if (memchr(head, 0, size)) {
+        status = fail(context, TOPN_ERROR_DATA, "%s:1: not text, and of no binary format that topn knows",
+                      source_path(from));
+        goto done;
+    }
+    if (dialect)
+        layout->dialect = *dialect;
+    else
+        TRY(table_dialect_find(context, source_path(from), params->separator, head, size, &layout->dialect));
+    snprintf(title, sizeof title, "%s (%s)", name, layout->dialect.name);
+    TRY(columns_find(context, source_path(from), params, title, head, size, layout, sink));
+    text_lines lines = {.parse = table_parse,
+                        .layout = layout,
+                        .separator = layout->dialect.separator,
+                        .quoted = layout->dialect.quotes};
+    if (layout->header)
+        source_consume(from, header_size(&layout->dialect, head, size, &lines.first_line));
+    status = text_lines_read(context, from, &lines, sink);
+done:
+    free(layout);
     return status;
 }

@@ -49,6 +49,7 @@ void event_sink_free(event_sink *sink)
         id_pool_clear(&sink->lanes[lane].items);
     }
     free(sink->lanes);
+    topn_data_free(sink->stored);
     free(sink->format);
     free(sink->columns);
     free(sink);
@@ -83,6 +84,13 @@ topn_status event_sink_runs(topn_context *context, event_sink *sink, size_t coun
     }
 done:
     return status;
+}
+
+topn_status event_sink_check_shape(topn_context *context, uint64_t users, uint64_t items)
+{
+    /* Per id: its text and offset, their copy in the index, a count and a row. */
+    return memory_check(context, "a matrix of this shape", (users + items) * 64,
+                        "leave out its empty rows and columns");
 }
 
 void event_run_begin(event_sink *sink, size_t index)

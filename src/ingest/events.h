@@ -23,8 +23,10 @@ typedef struct event_run {
     uint32_t *lone_users; /* [lone_count] codes of users that a line names without items */
     size_t lone_count, lone_capacity;
     uint32_t lane;
-    id_lane *pools; /* = sink->lanes + lane */
-    uint64_t lines; /* lines read so far */
+    id_lane *pools;     /* = sink->lanes + lane */
+    uint64_t lines;     /* lines read so far */
+    uint32_t last_item; /* formats whose lines share an item: the last one named, and the events before the first */
+    size_t orphans;
     uint64_t zeros; /* explicit zeros of a matrix, left out */
     bool scaled_times;
     topn_status status; /* first failure, at line `lines` + 1 of the run, and what it was */
@@ -39,6 +41,7 @@ struct event_sink {
     bool has_weights, has_times;
     uint64_t all_users_from, all_users; /* ids from … from + count − 1 exist even without events (matrix shapes) */
     uint64_t all_items_from, all_items;
+    topn_data *stored;      /* whose titles go on, or NULL; owned */
     char *format, *columns; /* what the format found, for the provenance */
 };
 
@@ -48,6 +51,8 @@ void event_sink_free(event_sink *sink);
 topn_status event_sink_describe(topn_context *context, event_sink *sink, const char *name, const char *columns);
 /* Appends `count` empty runs; *first is the index of the first. */
 topn_status event_sink_runs(topn_context *context, event_sink *sink, size_t count, size_t *first);
+/* MEMORY when ids for a matrix of that shape would not fit. */
+topn_status event_sink_check_shape(topn_context *context, uint64_t users, uint64_t items);
 /* The run starts to be filled by the calling thread. */
 void event_run_begin(event_sink *sink, size_t index);
 

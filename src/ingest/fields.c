@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/fields.h"
 
+#include "ingest/encoding.h"
+
 #include <stdlib.h>
 
 bool parse_real(const unsigned char *text, size_t length, double *out)
@@ -29,8 +31,9 @@ bool parse_whole(const unsigned char *text, size_t length, uint64_t *out)
 const char *text_excerpt(const unsigned char *text, size_t length, char out[48])
 {
     const size_t shown = length < 40 ? length : 40;
+    const bool ascii = !text_is_utf8(text, shown); /* then bytes beyond ASCII may be anything */
     for (size_t at = 0; at < shown; at++)
-        out[at] = text[at] < 0x20 || text[at] == 0x7f ? '?' : (char)text[at];
+        out[at] = text[at] < 0x20 || text[at] == 0x7f || (ascii && text[at] >= 0x80) ? '?' : (char)text[at];
     memcpy(out + shown, length > shown ? "…" : "", length > shown ? 4 : 1);
     return out;
 }

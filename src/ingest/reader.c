@@ -3,12 +3,15 @@
 
 #include "base/memory.h"
 #include "ingest/events.h"
+#include "ingest/netflix.h"
 #include "ingest/source.h"
 #include "ingest/table.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const option_row reader_options[] = {
     OPTION_TEXT(reader_params, format, "format", "auto",
@@ -90,7 +93,7 @@ static topn_status tell(topn_context *context, const source *from, const event_s
 {
     topn_status status;
     char text[160];
-    const char *compression = source_compression(from);
+    const char *compression = from ? source_compression(from) : NULL;
     snprintf(text, sizeof text, "%s%s%s", sink->format ? sink->format : "", compression ? ", " : "",
              compression ? compression : "");
     TRY(memory_copy_text(context, path, &out->source));
@@ -101,12 +104,37 @@ done:
     return status;
 }
 
+/* Makes data of what a format has read. from is NULL for a folder. */
+static topn_status finish(topn_context *context, const source *from, event_sink *sink, const char *path,
+                          const reader_params *params, topn_data **out)
+{
+    topn_status status;
+    data_provenance provenance = {0};
+    const char *shown = from ? source_path(from) : path;
+    uint64_t events = 0;
+    bool scaled = false;
+    for (size_t run = 0; run < sink->count; run++) {
+        events += sink->runs[run]->count + sink->runs[run]->lone_count;
+        scaled = scaled || sink->runs[run]->scaled_times;
+    }
+    if (events == 0)
+        return fail(context, TOPN_ERROR_DATA, "%s:1: the file holds no events", shown);
+    TRY(tell(context, from, sink, path, &provenance));
+    if (scaled)
+        log_line(context, "times beyond 1e11 are read as milliseconds (1e14: micro-, 1e17: nanoseconds)");
+    status = events_assemble(context, sink, params, &provenance, out);
+done:
+    free(provenance.source);
+    free(provenance.format);
+    free(provenance.columns);
+    return status;
+}
+
 static topn_status read_source(topn_context *context, source *from, const char *path, const reader_params *params,
                                topn_data **out)
 {
     topn_status status;
     event_sink *sink = NULL;
-    data_provenance provenance = {0};
     const format *chosen;
     const unsigned char *head;
     size_t size;
@@ -116,26 +144,46 @@ static topn_status read_source(topn_context *context, source *from, const char *
     TRY(check_head(context, source_path(from), head, size));
     TRY(choose_format(context, params, path, head, size, &chosen));
     TRY(chosen->read(context, from, params, sink));
-    TRY(tell(context, from, sink, path, &provenance));
-    uint64_t events = 0;
-    bool scaled = false;
-    for (size_t run = 0; run < sink->count; run++) {
-        events += sink->runs[run]->count + sink->runs[run]->lone_count;
-        scaled = scaled || sink->runs[run]->scaled_times;
-    }
-    if (scaled)
-        log_line(context, "times beyond 1e11 are read as milliseconds (1e14: micro-, 1e17: nanoseconds)");
-    if (events == 0 && sink->all_users == 0) {
-        status = fail(context, TOPN_ERROR_DATA, "%s:1: the file holds no events", source_path(from));
-        goto done;
-    }
-    status = events_assemble(context, sink, params, &provenance, out);
+    status = finish(context, from, sink, path, params, out);
 done:
     event_sink_free(sink);
-    free(provenance.source);
-    free(provenance.format);
-    free(provenance.columns);
     return status;
+}
+
+/* Whether the options leave events as they are. */
+static bool no_filters(const reader_params *params)
+{
+    return isnan(params->min_weight) && params->min_user_events == 0 && params->min_item_events == 0 &&
+           !params->since && !params->until && !params->titles;
+}
+
+static topn_status read_folder(topn_context *context, const char *path, const reader_params *params, topn_data **out)
+{
+    topn_status status;
+    event_sink *sink = NULL;
+    TRY(event_sink_create(context, &sink));
+    TRY(netflix_read_folder(context, path, sink));
+    status = finish(context, NULL, sink, path, params, out);
+done:
+    event_sink_free(sink);
+    return status;
+}
+
+/* true when path is a folder, or a plain file in the binary form. */
+static void look_at(const char *path, bool *folder, bool *binary)
+{
+    struct stat about;
+    unsigned char head[64];
+    *folder = *binary = false;
+    if (strcmp(path, "-") == 0 || stat(path, &about) != 0)
+        return;
+    *folder = S_ISDIR(about.st_mode);
+    FILE *file = S_ISREG(about.st_mode) ? fopen(path, "rbe") : NULL;
+    if (!file)
+        return;
+    const size_t size = fread(head, 1, sizeof head, file);
+    *binary = safetensors_looks_like(head, size);
+    fclose(file);
 }
 
 topn_status reader_read(topn_context *context, const char *path, const reader_params *params, topn_data **out)
@@ -143,6 +191,13 @@ topn_status reader_read(topn_context *context, const char *path, const reader_pa
     source *from = NULL;
     *out = NULL;
     topn_status status;
+    bool folder, binary;
+    look_at(path, &folder, &binary);
+    const bool guess = !params->format || strcmp(params->format, "auto") == 0;
+    if (folder && (guess || strcmp(params->format, "netflix") == 0))
+        return read_folder(context, path, params, out);
+    if (binary && no_filters(params) && (guess || strcmp(params->format, "binary") == 0))
+        return data_open(context, path, out);
     TRY(source_open(context, path, &from));
     status = read_source(context, from, path, params, out);
 done:

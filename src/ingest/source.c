@@ -374,6 +374,11 @@ const char *source_path(const source *from)
     return from->path;
 }
 
+bool source_is_file(const source *from)
+{
+    return from->map.bytes && from->compression == PLAIN;
+}
+
 const char *source_compression(const source *from)
 {
     return from->compression == GZIP ? "gzip" : from->compression == ZSTD ? "zstd" : NULL;

@@ -17,6 +17,8 @@ topn_status source_from_memory(topn_context *context, const char *name, const vo
 void source_close(source *from);
 
 const char *source_path(const source *from);
+/* true for a regular file that is not compressed: its path can be opened again. */
+bool source_is_file(const source *from);
 /* "gzip", "zstd" or NULL. */
 const char *source_compression(const source *from);
 /* Bytes of the file used so far, and its size (0 = not known): the measure of progress. */

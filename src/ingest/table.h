@@ -27,6 +27,7 @@ typedef struct table_layout {
     table_dialect dialect;
     bool latin1;
     bool header;
+    bool typed;                         /* the header says name:type */
     size_t columns;                     /* of every row */
     size_t last_used;                   /* last column with a role */
     unsigned char roles[TABLE_COLUMNS]; /* column_role of each column */
@@ -59,9 +60,9 @@ void table_parse(const text_chunk *chunk, const void *layout, event_run *run);
 column_role column_guess(const char *name);
 const char *column_role_name(column_role role);
 
-/* Finds the columns of a table from options, header and content and writes them to layout and sink (has_weights,
- * has_times, description, log line). */
-topn_status columns_find(topn_context *context, const char *path, const reader_params *params, const char *name,
-                         const unsigned char *head, size_t size, table_layout *layout, event_sink *sink);
+/* Reads a table: its dialect (NULL = by option or guessed), its columns by options, header (typed: RecBole's name:type)
+ * and content; `name` is the format's for the provenance. */
+topn_status table_read(topn_context *context, source *from, const reader_params *params, const char *name,
+                       const table_dialect *dialect, bool typed, event_sink *sink);
 
 #endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The binary form (`topn import`). Without filters it is opened as it is (reader.c); with filters its events pass
+ * through the sink like those of text.
+ */
+#include "base/memory.h"
+#include "ingest/events.h"
+#include "ingest/source.h"
+#include "store/safetensors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int probe(const char *path, const unsigned char *head, size_t size)
+{
+    (void)path;
+    return safetensors_looks_like(head, size) ? 100 : 0;
+}
+
+/* Codes of all ids of a table. */
+static topn_status code_table(topn_context *context, event_run *run, id_pool *pool, const string_table *table,
+                              const char *what, uint32_t **out)
+{
+    topn_status status;
+    TRY(ALLOCATE(context, table->count, out));
+    for (uint32_t index = 0; index < table->count; index++) {
+        const char *id = string_table_get(table, index);
+        if (!event_run_id(run, pool, (const unsigned char *)id, strlen(id), false, what, &(*out)[index]))
+            return fail(context, run->status, "%s \"%s\": %s", what, id, run->message);
+    }
+done:
+    return status;
+}
+
+static topn_status pour(topn_context *context, const topn_data *data, event_sink *sink)
+{
+    topn_status status;
+    uint32_t *users = NULL, *items = NULL;
+    size_t first;
+    sink->has_weights = data->has_weights;
+    sink->has_times = data->times != NULL;
+    TRY(event_sink_runs(context, sink, 1, &first));
+    event_run_begin(sink, first);
+    event_run *run = sink->runs[first];
+    TRY(code_table(context, run, &run->pools->users, &data->user_ids, "user", &users));
+    TRY(code_table(context, run, &run->pools->items, &data->item_ids, "item", &items));
+    TRY(event_run_grow(run, data->matrix.indptr[data->matrix.rows] + 1));
+    for (uint32_t user = 0; user < data->matrix.rows; user++) {
+        const uint64_t begin = data->matrix.indptr[user], end = data->matrix.indptr[user + 1];
+        if (begin == end && !event_run_lone_user(run, users[user]))
+            return fail_memory(context, 16);
+        for (uint64_t at = begin; at < end; at++)
+            event_run_append(run, users[user], items[data->matrix.indices[at]], data->matrix.values[at],
+                             data->times ? data->times[at] : 0);
+    }
+done:
+    free(users);
+    free(items);
+    return status;
+}
+
+static topn_status read_stored(topn_context *context, source *from, const reader_params *params, event_sink *sink)
+{
+    (void)params;
+    topn_status status;
+    if (!source_is_file(from))
+        return fail(context, TOPN_ERROR_UNSUPPORTED, "%s: the binary form is read from plain files only",
+                    source_path(from));
+    TRY(data_open(context, source_path(from), &sink->stored));
+    TRY(event_sink_describe(context, sink, "binary", sink->stored->provenance.columns));
+    status = pour(context, sink->stored, sink);
+done:
+    return status;
+}
+
+const format format_stored = {
+    .name = "binary",
+    .summary = "the binary form that `topn import` writes",
+    .probe = probe,
+    .read = read_stored,
+};
