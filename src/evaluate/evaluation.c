@@ -130,7 +130,8 @@ static topn_status create_workers(topn_context *context, const topn_retriever *r
         own->context = (topn_context){.threads = 1, .seed = context->seed, .memory_limit = context->memory_limit};
         status = block_scorer_create(&own->context, retriever, &own->scorer);
         if (status != TOPN_OK) {
-            status = fail(context, status, "%s", own->context.message);
+            const char *message = own->context.message;
+            status = fail(context, status, "%s", *message ? message : topn_status_text(status));
             goto done;
         }
         run->block_users = block_scorer_users(own->scorer);
@@ -247,7 +248,8 @@ static topn_status evaluate_blocks(topn_context *context, evaluation *run)
         for (size_t block = first; block < last; block++)
             if (run->block_status[block] != TOPN_OK) {
                 const char *message = run->block_message[block];
-                return fail(context, run->block_status[block], "%s", message ? message : "evaluation failed");
+                return fail(context, run->block_status[block], "%s",
+                            message && *message ? message : topn_status_text(run->block_status[block]));
             }
     }
     TRY(progress_report(context, "evaluate", "users", run->cases.users, run->cases.users, NAN));
