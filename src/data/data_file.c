@@ -98,7 +98,14 @@ static topn_status check(topn_context *context, const topn_data *data, const cha
                     data->user_ids.count, data->titles.count, matrix->rows, matrix->columns);
     char what[512];
     snprintf(what, sizeof what, "%s: array events", path);
-    return sparse_check(context, matrix, what);
+    const topn_status status = sparse_check(context, matrix, what);
+    if (status != TOPN_OK)
+        return status;
+    for (uint64_t at = 0; at < matrix->indptr[matrix->rows]; at++)
+        if (matrix->values[at] < 0)
+            return fail(context, TOPN_ERROR_FORMAT, "%s: array events.values: weight %" PRIu64 " is negative (%g)",
+                        path, at, (double)matrix->values[at]);
+    return TOPN_OK;
 }
 
 static topn_status load(topn_context *context, const char *path, topn_data *data)

@@ -143,6 +143,8 @@ static void test_wrong_contents(void **state)
     assert_int_equal(open_changed("events.indptr", 8 + 5, 1, NULL, NULL), TOPN_ERROR_FORMAT);
     assert_int_equal(open_changed("events.indptr", 24, 5, NULL, NULL), TOPN_ERROR_FORMAT);
     assert_int_equal(open_changed("events.values", 3, 0xff, NULL, NULL), TOPN_ERROR_FORMAT); /* another number */
+    assert_int_equal(open_changed("events.values", 7, 0xbf, NULL, NULL), TOPN_ERROR_FORMAT);
+    assert_non_null(strstr(topn_context_message(context), "weight 1 is negative (-1)"));
     assert_int_equal(open_changed("user_ids.bytes", 0, 'b', NULL, NULL), TOPN_ERROR_FORMAT); /* another fingerprint */
     assert_int_equal(open_changed("user_ids.bytes", 0, 0, NULL, NULL), TOPN_ERROR_FORMAT);
     assert_int_equal(open_changed("item_ids.offsets", 8, 99, NULL, NULL), TOPN_ERROR_FORMAT);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Model files. What loads must answer questions, be saved and loaded again to the same bytes, and be exported.
+ * Checksums are optional in files of other programs, so a corpus without them lets the fuzzer reach what lies behind.
+ */
+#include <topn/topn.h>
+
+#include <string.h>
+
+#include "memory_file.h"
+
+enum { MOST_ITEMS = 1 << 12, ASKED = 8 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+static void ask(topn_context *context, const topn_model *model)
+{
+    topn_retriever *retriever = NULL;
+    topn_query *query = NULL;
+    if (topn_retriever_create(context, model, NULL, &retriever) != TOPN_OK ||
+        topn_query_create(context, retriever, &query) != TOPN_OK)
+        abort();
+    const uint32_t items = topn_model_items(model);
+    for (uint32_t user = 0; user < topn_model_users(model) && user < ASKED; user++) {
+        topn_request request = {.include_seen = user % 2};
+        request.history_length = topn_model_history(model, user, &request.history, &request.weights);
+        uint32_t best[ASKED];
+        float scores[ASKED];
+        size_t found = 0;
+        if (topn_recommend(query, &request, ASKED, best, scores, &found) == TOPN_OK)
+            for (size_t place = 0; place < found; place++)
+                if (best[place] >= items)
+                    abort();
+    }
+    for (uint32_t item = 0; item < items && item < ASKED; item++) {
+        uint32_t found_item;
+        if (!topn_model_find_item(model, topn_model_item_id(model, item), &found_item) || found_item != item)
+            abort();
+        (void)topn_model_item_title(model, item);
+    }
+    topn_query_free(query);
+    topn_retriever_free(retriever);
+}
+
+static void export_all(topn_context *context, const topn_model *model)
+{
+    topn_entry entry;
+    for (size_t index = 0; topn_registry_entry(TOPN_KIND_EXPORT, index, &entry); index++) {
+        topn_options *options;
+        if (topn_options_create(context, TOPN_KIND_EXPORT, entry.name, &options) != TOPN_OK)
+            abort();
+        (void)topn_model_export(context, model, "items", options, "/dev/null");
+        (void)topn_model_export(context, model, "encoder", options, "/dev/null");
+        topn_options_free(options);
+    }
+}
+
+/* What was loaded is saved, loaded and saved once more: the same bytes both times. */
+static void save_twice(topn_context *context, const topn_model *model)
+{
+    char folder[] = "/tmp/topn-fuzz-XXXXXX", path[2][64];
+    if (!mkdtemp(folder))
+        abort();
+    const topn_model *from = model;
+    topn_model *again = NULL;
+    static char content[2][1 << 20];
+    size_t length[2];
+    for (int round = 0; round < 2; round++) {
+        snprintf(path[round], sizeof path[round], "%s/%d", folder, round);
+        if (topn_model_save(context, from, path[round]) != TOPN_OK)
+            abort();
+        FILE *file = fopen(path[round], "rb");
+        length[round] = file ? fread(content[round], 1, sizeof content[round], file) : 0;
+        if (!file || fclose(file) != 0)
+            abort();
+        if (round == 0 && topn_model_load(context, path[0], &again) != TOPN_OK)
+            abort();
+        from = again;
+    }
+    if (length[0] != length[1] || memcmp(content[0], content[1], length[0]) != 0)
+        abort();
+    topn_model_free(again);
+    unlink(path[0]);
+    unlink(path[1]);
+    rmdir(folder);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    topn_context *context;
+    topn_model *model;
+    char path[MEMORY_PATH];
+    if (topn_context_create(&context) != TOPN_OK)
+        return 0;
+    const int descriptor = memory_file(bytes, size, path);
+    if (topn_model_load(context, path, &model) == TOPN_OK && topn_model_items(model) <= MOST_ITEMS) {
+        ask(context, model);
+        export_all(context, model);
+        save_twice(context, model);
+    }
+    topn_model_free(model);
+    topn_context_free(context);
+    close(descriptor);
+    return 0;
+}
