@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SAMPLE_USERS = 3, SAMPLE_ITEMS = 4, SAMPLE_EVENTS = 6, SAMPLE_DIMENSIONS = 3 };
 
@@ -162,6 +163,7 @@ static inline unsigned char *file_bytes(const char *path, size_t *size)
 
 static inline void file_put(const char *path, const void *bytes, size_t size)
 {
+    unlink(path); /* a new file: some file systems flush one that is cut and written again */
     FILE *file = fopen(path, "wb");
     if (!file || fwrite(bytes, 1, size, file) != size)
         abort();
