@@ -129,30 +129,41 @@ done:
     return status;
 }
 
-static int by_key(const void *a, const void *b)
+/* Sorts keys[0 … count−1]; spare [count]. Runs of 16 by insertion, then merges. */
+static void sort_keys(uint64_t *keys, uint64_t *spare, size_t count)
 {
-    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return (left > right) - (left < right);
-}
-
-static void sort_keys(uint64_t *keys, size_t count)
-{
-    if (count > 48) {
-        qsort(keys, count, sizeof *keys, by_key);
-        return;
+    enum { RUN = 16 };
+    for (size_t begin = 0; begin < count; begin += RUN) {
+        const size_t end = begin + RUN < count ? begin + RUN : count;
+        for (size_t at = begin + 1; at < end; at++) {
+            const uint64_t key = keys[at];
+            size_t to = at;
+            for (; to > begin && keys[to - 1] > key; to--)
+                keys[to] = keys[to - 1];
+            keys[to] = key;
+        }
     }
-    for (size_t at = 1; at < count; at++) {
-        const uint64_t key = keys[at];
-        size_t to = at;
-        for (; to > 0 && keys[to - 1] > key; to--)
-            keys[to] = keys[to - 1];
-        keys[to] = key;
+    for (size_t width = RUN; width < count; width *= 2) {
+        for (size_t begin = 0; begin + width < count; begin += 2 * width) {
+            const size_t middle = begin + width, end = middle + width < count ? middle + width : count;
+            if (keys[middle - 1] <= keys[middle])
+                continue;
+            memcpy(spare, keys + begin, width * sizeof *keys);
+            size_t left = 0, right = middle, to = begin;
+            while (left < width && right < end) {
+                const bool lower = spare[left] <= keys[right];
+                keys[to++] = lower ? spare[left] : keys[right];
+                left += lower;
+                right += !lower;
+            }
+            memcpy(keys + to, spare + left, (width - left) * sizeof *keys);
+        }
     }
 }
 
 /* Room to sort one row. */
 typedef struct row_scratch {
-    uint64_t *keys;
+    uint64_t *keys, *spare;
     float *values;
     int64_t *times;
     size_t capacity;
@@ -165,6 +176,7 @@ static topn_status scratch_reserve(row_scratch *scratch, size_t count)
     if (count <= scratch->capacity)
         return TOPN_OK;
     TRY(RESIZE(NULL, 2 * count, &scratch->keys));
+    TRY(RESIZE(NULL, 2 * count, &scratch->spare));
     TRY(RESIZE(NULL, 2 * count, &scratch->values));
     TRY(RESIZE(NULL, 2 * count, &scratch->times));
     scratch->capacity = 2 * count;
@@ -220,7 +232,7 @@ static size_t merge_row(const assembly *work, row_scratch *scratch, uint64_t beg
         if (times)
             scratch->times[at] = times[at];
     }
-    sort_keys(scratch->keys, count);
+    sort_keys(scratch->keys, scratch->spare, count);
     size_t to = 0;
     for (size_t at = 0; at < count;) {
         const uint32_t item = (uint32_t)(scratch->keys[at] >> 32);
@@ -295,6 +307,7 @@ static topn_status merge_rows(topn_context *context, assembly *work)
         }
         failed += scratch.status != TOPN_OK;
         free(scratch.keys);
+        free(scratch.spare);
         free(scratch.values);
         free(scratch.times);
     }

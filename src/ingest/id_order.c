@@ -72,7 +72,7 @@ static topn_status numbers_by_bits(topn_context *context, const event_sink *sink
     uint32_t total = 0;
     for (size_t word = 0; word < words; word++) {
         order->before[word] = total;
-        total += (uint32_t)__builtin_popcountll(bits[word]);
+        total += count_bits(bits[word]);
     }
     TRY(ALLOCATE(context, total, &out->values));
     for (size_t word = 0; word < words; word++)

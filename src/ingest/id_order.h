@@ -25,11 +25,20 @@ typedef struct id_order {
 topn_status id_order_create(topn_context *context, event_sink *sink, bool items, id_order *out);
 void id_order_clear(id_order *order);
 
+/* Bits set, without an instruction that the oldest processors lack. */
+static inline uint32_t count_bits(uint64_t word)
+{
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
 static inline uint32_t id_order_number(const id_order *order, uint32_t code)
 {
     if (order->bits) {
         const uint64_t below = order->bits[code >> 6] & ((UINT64_C(1) << (code & 63)) - 1);
-        return order->before[code >> 6] + (uint32_t)__builtin_popcountll(below);
+        return order->before[code >> 6] + count_bits(below);
     }
     uint32_t slot = (code * UINT32_C(2654435769)) & order->mask;
     while (order->keys[slot] != code + 1)

@@ -407,7 +407,7 @@ static inline bool parse_row(cursor *row)
 void table_parse(const text_chunk *chunk, const void *layout, event_run *run)
 {
     cursor row = {chunk->begin, chunk->end, chunk->limit, layout, run};
-    const bool quotes = row.layout->dialect.quotes;
+    const bool quotes = row.layout->dialect.quotes && memchr(chunk->begin, '"', (size_t)(chunk->end - chunk->begin));
     const size_t guess = (size_t)(chunk->end - chunk->begin) / 20 + 16;
     if (event_run_grow(run, guess) != TOPN_OK) {
         event_run_fail(run, TOPN_ERROR_MEMORY, "no memory for more events");
