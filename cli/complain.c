@@ -2,6 +2,7 @@
 #include "complain.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +11,12 @@
 #include "progress.h"
 #include "text.h"
 
+static bool failure_told;
+
 int complain(int code, const char *format, ...)
 {
     const int reason = errno;
+    failure_told = failure_told || code != CODE_DONE;
     char line[2048];
     va_list arguments;
     va_start(arguments, format);
@@ -26,6 +30,11 @@ int complain(int code, const char *format, ...)
     fputc('\n', stderr);
     errno = reason;
     return code;
+}
+
+bool complained(void)
+{
+    return failure_told;
 }
 
 static void *or_die(void *block)

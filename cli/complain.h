@@ -5,7 +5,7 @@
 #ifndef TOPN_CLI_COMPLAIN_H
 #define TOPN_CLI_COMPLAIN_H
 
-#include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { CODE_DONE = 0, CODE_FAILED = 1, CODE_USAGE = 2, CODE_CANCELLED = 130 };
@@ -20,6 +20,8 @@ enum { CODE_DONE = 0, CODE_FAILED = 1, CODE_USAGE = 2, CODE_CANCELLED = 130 };
 
 /* One line "topn: …" on standard error, control characters escaped; returns `code`. */
 int complain(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Whether a line with a failing code was printed. */
+bool complained(void);
 
 /* Never NULL: a program this short of memory says so and ends. */
 void *need_memory(size_t count, size_t size);

@@ -38,10 +38,9 @@ static int close_output(int code)
     const int reason = errno;
     if (!failed && (fclose(stdout) == 0 || errno == EBADF))
         return code;
-    if (failed && reason && reason != EPIPE && code == CODE_DONE)
-        complain(CODE_FAILED, "cannot write to standard output: %s", strerror(reason));
-    else if (failed && !reason && code == CODE_DONE)
-        complain(CODE_FAILED, "cannot write to standard output");
+    if (reason != EPIPE && !complained())
+        complain(CODE_FAILED, "cannot write to standard output%s%s", reason ? ": " : "",
+                 reason ? strerror(reason) : "");
     return code == CODE_DONE ? CODE_FAILED : code;
 }
 

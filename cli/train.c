@@ -67,7 +67,6 @@ static int make_plan(struct session *session, struct plan *out)
 {
     const char *from = session_value(session, "from");
     int code;
-    STEP(session_required(session, "output", &out->output));
     if (from) {
         STEP(plan_from_model(session, from, out));
     } else if (session->arguments.operand_count < 2) {
@@ -76,6 +75,7 @@ static int make_plan(struct session *session, struct plan *out)
         out->method = session_operand(session, 0);
         out->data = session_operand(session, 1);
     }
+    STEP(session_required(session, "output", &out->output));
     code = session_apply(session, out->method);
 done:
     return code;

@@ -9,7 +9,7 @@ trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 cd "$work"
 
 fault() {
-    echo "failed: ${BASH_SOURCE[2]##*/}:${BASH_LINENO[1]}: $*" >&2
+    echo "failed: ${BASH_SOURCE[-1]##*/}:${BASH_LINENO[-2]}: $*" >&2
     [ ! -s stderr ] || { echo "stderr was:" && head -5 stderr; } >&2
     exit 1
 }
