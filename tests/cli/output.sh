@@ -56,12 +56,12 @@ PYTHON
 
 # the locale changes nothing
 for locale in C C.UTF-8 POSIX de_DE.UTF-8 no_such; do
-    LC_ALL=$locale topn recommend m.safetensors --user u3 --format csv >"out-$locale" 2>stderr
+    env LC_ALL=$locale "$TOPN_PROGRAM" recommend m.safetensors --user u3 --format csv >"out-$locale" 2>stderr
     same out-C "out-$locale"
 done
 
 # --option values are read with a point in every locale
-LC_ALL=de_DE.UTF-8 topn train ease events.csv -o l.safetensors --l2 0.5 -q
+env LC_ALL=de_DE.UTF-8 "$TOPN_PROGRAM" train ease events.csv -o l.safetensors --l2 0.5 -q
 topn inspect l.safetensors --format json >stdout
 json stdout 'd["metadata"]["option.l2"] == 0.5'
 
