@@ -19,6 +19,9 @@ static int run(struct session *session)
     STEP(session_required(session, "output", &output));
     STEP(session_output_check(output));
     STEP(session_read(session, session_operand(session, 0), NULL, &data));
+    if (topn_data_events(data) == 0)
+        STEP(complain(CODE_FAILED, "%s: no events are left; \"topn describe\" with the same options says why",
+                      session_operand(session, 0)));
     STEP(session_check(session, session_flag(session, "text") ? topn_data_write_text(session->context, data, output)
                                                               : topn_data_save(session->context, data, output)));
     inform("%s: %" PRIu32 " users, %" PRIu32 " items, %" PRIu64 " events", output, topn_data_users(data),

@@ -80,7 +80,7 @@ typedef struct pair_state {
     const topn_data *histories; /* NULL: the model's */
     topn_query *query;
     output_format format;
-    size_t unknown, scored;
+    size_t unknown, scored, printed;
     char *user;      /* whose history is held */
     bool known;      /* whether that user was found */
     uint32_t *items; /* history, owned */
@@ -122,7 +122,7 @@ static void hold_user(pair_state *state, const char *user)
     state->request = (topn_request){.history = state->items, .weights = state->weights, .history_length = count};
 }
 
-static void print_pair(const pair_state *state, const char *user, const char *item, float score)
+static void print_pair(pair_state *state, const char *user, const char *item, float score)
 {
     char number[32];
     if (state->format == OUTPUT_JSON) {
@@ -134,6 +134,8 @@ static void print_pair(const pair_state *state, const char *user, const char *it
         return;
     }
     const bool csv = state->format == OUTPUT_CSV;
+    if (state->printed++ == 0)
+        puts(csv ? "user,item,score" : "user\titem\tscore");
     for (int field = 0; field < 2; field++) {
         if (csv)
             text_print_csv(stdout, field ? item : user);
@@ -187,8 +189,6 @@ static int score_pairs(struct session *session, const answerer *with)
     STEP(ids_read(path, &lines));
     if (lines.count == 0)
         STEP(complain(CODE_FAILED, "%s: there are no pairs", path));
-    if (session->format != OUTPUT_JSON)
-        puts(session->format == OUTPUT_CSV ? "user,item,score" : "user\titem\tscore");
     for (size_t i = 0; i < lines.count && !ferror(stdout); i++) {
         if (interrupted())
             STEP(complain(CODE_CANCELLED, "cancelled"));
