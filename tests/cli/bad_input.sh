@@ -54,7 +54,7 @@ wrong 'cut.csv.zst' cut.csv.zst
 head -c 3000 /dev/urandom | gzip -c | tail -c +200 >noise.gz
 wrong 'noise.gz' noise.gz
 wrong 'good.safetensors.*model' good.safetensors
-wrong 'format' events.csv --format matrix-market
+wrong 'events.csv.*MatrixMarket' events.csv --format matrix-market
 printf '\0\1\2\3binary\0\0' >binary.csv
 wrong 'binary.csv' binary.csv
 
@@ -205,7 +205,7 @@ chmod +x limited
 TOPN_PROGRAM=$work/limited
 refused 1 'old.safetensors' train ease events.csv -o out/old.safetensors
 refused 1 'd.safetensors' import events.csv -o out/d.safetensors
-refused 1 'x.mtx' export good.safetensors --to mtx -o out/x.mtx
+refused 1 'x.mtx' export good.safetensors --to mtx --table encoder -o out/x.mtx
 refused 1 'out/split' split events.csv -o out/split
 TOPN_PROGRAM=$program
 same good.safetensors out/old.safetensors
@@ -214,8 +214,10 @@ rm out/old.safetensors
 mkdir small
 if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=16k tmpfs small 2>/dev/null; then
     trap 'umount "$work/small"; rm -rf "$work"' EXIT
+    dd if=/dev/zero of=small/full bs=4k 2>/dev/null || true
     refused 1 'small/m.safetensors.*No space left' train ease events.csv -o small/m.safetensors
     refused 1 'small/d.safetensors.*No space left' import events.csv -o small/d.safetensors
     refused 1 'No space left' split events.csv -o small/split
+    rm small/full
     empty_folder small
 fi

@@ -161,7 +161,7 @@ has stdout '--beta'
 lacks stdout 'Method ease'
 good train ease --help
 has stdout '--l2'
-lacks stdout '--beta'
+lacks stdout '^  --beta'
 good --version
 has stdout '^topn [0-9]'
 for command in describe import split train evaluate recommend similar score explain inspect export methods doctor help; do
