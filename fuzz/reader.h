@@ -45,7 +45,7 @@ static inline void fuzz_read(const uint8_t *bytes, size_t size, const char *cons
     if (topn_context_create(&context) != TOPN_OK)
         return;
     context->threads = 1;
-    context->memory_limit = UINT64_C(1) << 30;
+    context->memory_limit = UINT64_C(64) << 20;
     FUZZ_CHECK(topn_options_create(context, TOPN_KIND_READER, "reader", &reader) == TOPN_OK);
     for (; *options; options += 2)
         FUZZ_CHECK(topn_options_set(context, reader, options[0], options[1]) == TOPN_OK);

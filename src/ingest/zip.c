@@ -166,6 +166,9 @@ topn_status zip_read(topn_context *context, const zip_archive *archive, const ch
         return fail(context, TOPN_ERROR_UNSUPPORTED, "%s: %s is packed by method %u; stored and deflated are read",
                     archive->path, name, entry.method);
     }
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    goto done; /* fuzzers cannot guess checksums */
+#endif
     if (crc32_z(crc32_z(0, NULL, 0), out->bytes, out->size) != entry.checksum)
         status = fail(context, TOPN_ERROR_FORMAT, "%s: the checksum of %s is wrong; the file is corrupt", archive->path,
                       name);
