@@ -16,7 +16,7 @@ def check_jsonl(folder, ids, table, priors, fold):
     with open(folder + "/items.jsonl", encoding="utf-8") as file:
         for item, line in enumerate(file):
             entry = json.loads(line)
-            assert entry["id"] == ids[item].decode("utf-8", "replace").replace("\ufffd", "?")
+            assert entry["id"] == ids[item].decode("utf-8", "replace")
             row = numpy.zeros(table.shape[1], "f4")
             if "indices" in entry:
                 row[entry["indices"]] = entry["values"]

@@ -106,12 +106,20 @@ size_t topn_model_history(const topn_model *model, uint32_t user, const uint32_t
 
 bool topn_model_metadata(const topn_model *model, size_t index, const char **key, const char **value)
 {
-    if (index >= model->metadata.count)
-        return false;
+    size_t structure = 0;
+    const char *found_key, *found_value;
+    while (model_structure(model, structure, &found_key, &found_value) && structure != index)
+        structure++;
+    if (structure < index || !model_structure(model, index, &found_key, &found_value)) {
+        if (index - structure >= model->metadata.count)
+            return false;
+        found_key = model->metadata.entries[index - structure].key;
+        found_value = model->metadata.entries[index - structure].value;
+    }
     if (key)
-        *key = model->metadata.entries[index].key;
+        *key = found_key;
     if (value)
-        *value = model->metadata.entries[index].value;
+        *value = found_value;
     return true;
 }
 

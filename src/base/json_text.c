@@ -3,39 +3,23 @@
 
 #include <string.h>
 
-/* Bytes of the UTF-8 sequence that starts at text, 0 when it is none (overlong forms and surrogates included). */
-static int sequence_length(const unsigned char *text)
-{
-    const unsigned char first = text[0];
-    if (first < 0x80)
-        return 1;
-    const int length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-    if (first < 0xC2 || first > 0xF4)
-        return 0;
-    for (int index = 1; index < length; index++)
-        if ((text[index] & 0xC0) != 0x80)
-            return 0;
-    if ((first == 0xE0 && text[1] < 0xA0) || (first == 0xED && text[1] > 0x9F) || (first == 0xF0 && text[1] < 0x90) ||
-        (first == 0xF4 && text[1] > 0x8F))
-        return 0;
-    return length;
-}
+#include "base/utf8.h"
 
-static topn_status write_string(file_writer *writer, const char *text)
+topn_status json_write_string(file_writer *writer, const char *text)
 {
     topn_status status;
     TRY(file_write(writer, "\"", 1));
-    for (const unsigned char *at = (const unsigned char *)text; *at;) {
-        const int length = sequence_length(at);
+    while (*text) {
+        const size_t length = utf8_length(text);
         if (length == 0)
             TRY(file_print(writer, "\\ufffd"));
-        else if (*at < 0x20 || *at == 0x7F)
-            TRY(file_print(writer, "\\u%04x", *at));
-        else if (*at == '"' || *at == '\\')
-            TRY(file_print(writer, "\\%c", *at));
+        else if ((unsigned char)*text < 0x20 || *text == 0x7F)
+            TRY(file_print(writer, "\\u%04x", (unsigned)(unsigned char)*text));
+        else if (*text == '"' || *text == '\\')
+            TRY(file_print(writer, "\\%c", *text));
         else
-            TRY(file_write(writer, at, (size_t)length));
-        at += length ? length : 1;
+            TRY(file_write(writer, text, length));
+        text += length ? length : 1;
     }
     TRY(file_write(writer, "\"", 1));
 done:
@@ -69,12 +53,12 @@ topn_status json_write_record(file_writer *writer, const record *entries)
     for (size_t index = 0; index < entries->count; index++) {
         const char *value = entries->entries[index].value;
         TRY(file_print(writer, "%s\n  ", index ? "," : ""));
-        TRY(write_string(writer, entries->entries[index].key));
+        TRY(json_write_string(writer, entries->entries[index].key));
         TRY(file_print(writer, ": "));
         if (is_number(value) || strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
             TRY(file_print(writer, "%s", value));
         else
-            TRY(write_string(writer, value));
+            TRY(json_write_string(writer, value));
     }
     TRY(file_print(writer, "\n}\n"));
 done:

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "base/json_text.h"
+
 static topn_status write_values(file_writer *writer, const char *key, const export_row *row)
 {
     topn_status status;
@@ -43,11 +45,11 @@ static topn_status write_item(file_writer *writer, const topn_model *model, cons
 {
     topn_status status;
     TRY(file_print(writer, "{\"id\":"));
-    TRY(export_json(writer, string_table_get(&model->item_ids, item)));
+    TRY(json_write_string(writer, string_table_get(&model->item_ids, item)));
     const char *title = topn_model_item_title(model, item);
     if (title) {
         TRY(file_print(writer, ",\"title\":"));
-        TRY(export_json(writer, title));
+        TRY(json_write_string(writer, title));
     }
     TRY(write_figure(writer, "prior", model->table.priors, item));
     TRY(write_figure(writer, "bias", model->table.biases, item));

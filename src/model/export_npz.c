@@ -229,10 +229,10 @@ static topn_status write_directory_entry(const npy *entry, file_writer *writer)
     put(&header, 0x02014b50, 4);
     put(&header, 45, 2);
     put_common(&header, entry);
-    put(&header, 28, 2);            /* extra field */
-    put(&header, 0, 6);         /* no comment, disk 0, binary */
-    put(&header, 0, 4);         /* external attributes */
-    put(&header, UINT32_MAX, 4);    /* offset: in the ZIP64 field */
+    put(&header, 28, 2);         /* extra field */
+    put(&header, 0, 6);          /* no comment, disk 0, binary */
+    put(&header, 0, 4);          /* external attributes */
+    put(&header, UINT32_MAX, 4); /* offset: in the ZIP64 field */
     fields extra = {.length = 0};
     put(&extra, 1, 2);
     put(&extra, 24, 2);

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf8.h"
-
 export_row export_row_of(const embedding_table *rows, const float *priors, const export_params *params, uint32_t item)
 {
     const float scale = params->fold_priors && priors ? priors[item] : 1.0f;
@@ -33,27 +31,6 @@ topn_status export_number(file_writer *writer, float value)
             break;
     }
     return file_write(writer, text, (size_t)length);
-}
-
-topn_status export_json(file_writer *writer, const char *text)
-{
-    topn_status status;
-    TRY(file_write(writer, "\"", 1));
-    while (*text) {
-        const size_t length = utf8_length(text);
-        if (length == 0)
-            TRY(file_write(writer, "?", 1));
-        else if (*text == '"' || *text == '\\')
-            TRY(file_print(writer, "\\%c", *text));
-        else if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            TRY(file_print(writer, "\\u%04x", (unsigned)(unsigned char)*text));
-        else
-            TRY(file_write(writer, text, length));
-        text += length ? length : 1;
-    }
-    TRY(file_write(writer, "\"", 1));
-done:
-    return status;
 }
 
 topn_status export_csv_field(file_writer *writer, const char *text)

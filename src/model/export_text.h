@@ -20,8 +20,6 @@ export_row export_row_of(const embedding_table *rows, const float *priors, const
 
 /* With as few digits as tell it from every other float. */
 topn_status export_number(file_writer *writer, float value);
-/* A JSON string; bytes that are not UTF-8 become '?'. */
-topn_status export_json(file_writer *writer, const char *text);
 /* A CSV field (RFC 4180), quoted only where it must be. */
 topn_status export_csv_field(file_writer *writer, const char *text);
 /* A field of PostgreSQL's COPY text format. */

@@ -58,6 +58,18 @@ size_t model_tensors(const topn_model *model, tensor out[MODEL_TENSORS])
     return list.count;
 }
 
+bool model_structure(const topn_model *model, size_t index, const char **key, const char **value)
+{
+    static const char *const keys[] = {"topn.encoder", "topn.items", "topn.use_weights"};
+    const char *const values[] = {encoder_kinds[model->encoder.kind], item_kinds[model->table.kind],
+                                  booleans[model->encoder.use_weights]};
+    if (index >= sizeof keys / sizeof *keys)
+        return false;
+    *key = keys[index];
+    *value = values[index];
+    return true;
+}
+
 static topn_status describe(topn_context *context, const topn_model *model, record *out)
 {
     topn_status status;

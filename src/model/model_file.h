@@ -11,6 +11,8 @@ enum { MODEL_TENSORS = 24 }; /* most arrays that a model has */
 
 /* The model's arrays in the order of its file; they lend what the model holds. Returns how many. */
 size_t model_tensors(const topn_model *model, tensor out[MODEL_TENSORS]);
+/* What the model is, as metadata of its file: "topn.encoder" and the like. false past the end. */
+bool model_structure(const topn_model *model, size_t index, const char **key, const char **value);
 /* Atomic. Metadata "run.*" (seconds, threads, …) are left out: same model, same bytes. */
 topn_status model_save(topn_context *context, const topn_model *model, const char *path);
 /* Maps, verifies and checks everything; FORMAT or NUMERIC with path and array. */

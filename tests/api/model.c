@@ -131,6 +131,13 @@ static void test_getters(void **state)
     }
     assert_int_equal(topn_model_history(model, USERS, NULL, NULL), 0);
     assert_string_equal(metadata_of(model, "method"), "ease");
+    assert_string_equal(metadata_of(model, "topn.encoder"), "bag");
+    assert_string_equal(metadata_of(model, "topn.items"), "identity");
+    size_t keys = 0;
+    for (const char *key; topn_model_metadata(model, keys, &key, NULL);)
+        keys++;
+    assert_true(keys > 12);
+    assert_false(topn_model_metadata(model, keys + 1, NULL, NULL));
     assert_string_equal(metadata_of(model, "data.fingerprint"), topn_data_fingerprint(data));
     assert_string_equal(metadata_of(model, "topn.version"), topn_version());
     topn_array_info info;

@@ -68,7 +68,7 @@ static void test_sparse_text(void **state)
                     "{\"id\":\"a,\\\"b\\\"\",\"prior\":0.75,\"bias\":-0.75,\"indices\":[0,1],\"values\":[-1.1,1.225]}\n"
                     "{\"id\":\"tab\\u0009here\\\\\",\"title\":\"Three \\\"3\\\"\\u000a\",\"prior\":1,\"bias\":-0.5,"
                     "\"indices\":[0,1,2],\"values\":[2.1,-2.225,2.35]}\n"
-                    "{\"id\":\"caf?\",\"title\":\"Caf\xc3\xa9\",\"prior\":1.25,\"bias\":-0.25,"
+                    "{\"id\":\"caf\\ufffd\",\"title\":\"Caf\xc3\xa9\",\"prior\":1.25,\"bias\":-0.25,"
                     "\"indices\":[0,1,2],\"values\":[-3.1,3.225,-3.35]}\n");
     assert_exported("pgvector", "1\t{1:0.1}/3\na,\"b\"\t{1:-1.1,2:1.225}/3\ntab\\there\\\\\t{1:2.1,2:-2.225,3:2.35}/3\n"
                                 "caf\xe9\t{1:-3.1,2:3.225,3:-3.35}/3\n");
