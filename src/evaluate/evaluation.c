@@ -328,7 +328,10 @@ static topn_status state_facts(topn_context *context, const evaluation *run, dou
     TRY(record_set(context, facts, "seen-events", "%" PRIu64, cases->seen.indptr[cases->users] + cases->seen.unknown));
     TRY(state_count(context, facts, "seen-events-unknown", cases->seen.unknown));
     TRY(state_count(context, facts, "candidates-unknown", cases->candidates.unknown));
-    TRY(record_set(context, facts, "blocks", "%zu of %zu users", run->blocks, run->block_users));
+    char memory[24];
+    memory_text((uint64_t)run->threads * run->block_users * run->model->items * sizeof(float), memory, sizeof memory);
+    TRY(record_set(context, facts, "blocks", "%zu of %zu users; %s of scores at a time", run->blocks, run->block_users,
+                   memory));
     TRY(record_set(context, facts, "threads", "%d", run->threads));
     TRY(record_set(context, facts, "seconds", "%.3f", seconds));
 done:

@@ -162,11 +162,11 @@ static topn_status add_test(topn_context *context, const topn_data *data, const 
     TRY(create_seen(context, data, train, hidden, &out->parts[TOPN_PART_TEST_SEEN]));
     const topn_data *seen = out->parts[TOPN_PART_TEST_SEEN];
     TRY(describe_drop(context, description, "test.new-items", new_items,
-                      "items of the test have no training event; they stay and can only be missed"));
+                      "test items without a training event; they stay and can only be missed"));
     TRY(describe_drop(context, description, "test.users-without-seen", topn_data_users(hidden) - topn_data_users(seen),
-                      "users of the test have no training event"));
+                      "test users without a training event; they stay and are asked with an empty history"));
     TRY(describe_drop(context, description, "test.events-also-in-training", count_repeated(seen, hidden),
-                      "test events are training events, too; they can only be missed"));
+                      "test events that are training events, too; they can only be missed"));
     TRY(describe_part(context, description, topn_part_name(TOPN_PART_TEST_SEEN), seen));
     TRY(describe_part(context, description, topn_part_name(TOPN_PART_TEST_HIDDEN), hidden));
 done:

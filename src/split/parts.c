@@ -104,15 +104,14 @@ done:
 topn_status describe_drop(topn_context *context, record *description, const char *key, uint64_t count, const char *what)
 {
     if (count > 0)
-        log_line(context, "%" PRIu64 " %s", count, what);
+        log_line(context, "%s: %" PRIu64, what, count);
     return record_set(context, description, key, "%" PRIu64, count);
 }
 
-/* What the parts leave out. */
-typedef struct drops {
-    uint64_t new_item_events; /* held-out events on items without a training event */
-    uint64_t users, events;   /* users left without seen or hidden events, and what they had */
-} drops;
+/* Users that a pair of seen and hidden parts leaves out, and the events held out of them for nothing. */
+typedef struct pair_drops {
+    uint64_t users, events;
+} pair_drops;
 
 /* Events of one user with membership in `part`, or in nothing else. */
 static uint64_t count_in(const topn_data *data, const uint8_t *membership, uint32_t user, int part, bool exclusively)
@@ -148,7 +147,7 @@ static topn_status build_part(topn_context *context, const builder *build, const
 
 /* The seen and the hidden part of validation or test: users with events in both. */
 static topn_status build_pair(topn_context *context, const builder *build, topn_part seen, topn_part hidden,
-                              drops *dropped, topn_split *out)
+                              pair_drops *dropped, topn_split *out)
 {
     topn_status status;
     uint32_t count = 0;
@@ -156,12 +155,12 @@ static topn_status build_pair(topn_context *context, const builder *build, topn_
         const uint64_t shown = count_in(build->data, build->membership, user, 1 << seen, false);
         const uint64_t asked = count_in(build->data, build->membership, user, 1 << hidden, false);
         /* Events that serve this part alone: their user was held out. */
-        const bool held_out = count_in(build->data, build->membership, user, 1 << seen, true) > 0;
+        const uint64_t held_out = count_in(build->data, build->membership, user, 1 << seen, true);
         if (shown > 0 && asked > 0) {
             build->users[count++] = user;
-        } else if (asked > 0 || held_out) {
+        } else if (asked > 0 || held_out > 0) {
             dropped->users++;
-            dropped->events += asked + shown;
+            dropped->events += asked + held_out;
         }
     }
     if (count == 0)
@@ -172,21 +171,16 @@ done:
     return status;
 }
 
-static topn_status describe_split(topn_context *context, const topn_data *data, const drops *dropped, topn_split *out)
+static topn_status describe_pair(topn_context *context, record *description, const char *pair,
+                                 const pair_drops *dropped)
 {
     topn_status status;
-    record *description = &out->description;
-    TRY(describe_part(context, description, "input", data));
-    TRY(describe_drop(context, description, "dropped.new-item-events", dropped->new_item_events,
-                      "held-out events are dropped: their items have no training event"));
-    TRY(record_set(context, description, "events-on-training-items", "%" PRIu64,
-                   topn_data_events(data) - dropped->new_item_events));
-    TRY(describe_drop(context, description, "dropped.users", dropped->users,
-                      "held-out users are dropped: no seen or no hidden event is left"));
-    TRY(record_set(context, description, "dropped.user-events", "%" PRIu64, dropped->events));
-    for (int part = 0; part < TOPN_PART_COUNT; part++)
-        if (out->parts[part])
-            TRY(describe_part(context, description, topn_part_name(part), out->parts[part]));
+    char key[64], what[128];
+    snprintf(key, sizeof key, "dropped.%s-users", pair);
+    snprintf(what, sizeof what, "%s users dropped, as no seen or no hidden event of theirs is left", pair);
+    TRY(describe_drop(context, description, key, dropped->users, what));
+    snprintf(key, sizeof key, "dropped.%s-events", pair);
+    TRY(record_set(context, description, key, "%" PRIu64, dropped->events));
 done:
     return status;
 }
@@ -194,9 +188,11 @@ done:
 topn_status parts_create(topn_context *context, const topn_data *data, uint8_t *membership, topn_split *out)
 {
     topn_status status;
+    record *description = &out->description;
     const uint64_t events = topn_data_events(data);
     builder build = {.data = data, .membership = membership};
-    drops dropped = {0};
+    pair_drops validation = {0}, test = {0};
+    uint64_t new_item_events = 0;
     TRY(ALLOCATE(context, data->matrix.columns, &build.keep_item));
     TRY(ALLOCATE(context, events, &build.keep_event));
     TRY(ALLOCATE(context, data->matrix.rows, &build.users));
@@ -204,7 +200,7 @@ topn_status parts_create(topn_context *context, const topn_data *data, uint8_t *
     for (uint64_t at = 0; at < events; at++) {
         if (build.keep_item[data->matrix.indices[at]])
             continue;
-        dropped.new_item_events++;
+        new_item_events++;
         membership[at] = 0;
     }
     TRY(build_part(context, &build, NULL, 0, IN_TRAIN, &out->parts[TOPN_PART_TRAIN]));
@@ -212,9 +208,17 @@ topn_status parts_create(topn_context *context, const topn_data *data, uint8_t *
         status = fail(context, TOPN_ERROR_DATA, "the split leaves no training event of %" PRIu64, events);
         goto done;
     }
-    TRY(build_pair(context, &build, TOPN_PART_VALIDATION_SEEN, TOPN_PART_VALIDATION_HIDDEN, &dropped, out));
-    TRY(build_pair(context, &build, TOPN_PART_TEST_SEEN, TOPN_PART_TEST_HIDDEN, &dropped, out));
-    TRY(describe_split(context, data, &dropped, out));
+    TRY(build_pair(context, &build, TOPN_PART_VALIDATION_SEEN, TOPN_PART_VALIDATION_HIDDEN, &validation, out));
+    TRY(build_pair(context, &build, TOPN_PART_TEST_SEEN, TOPN_PART_TEST_HIDDEN, &test, out));
+    TRY(describe_part(context, description, "input", data));
+    TRY(describe_drop(context, description, "dropped.new-item-events", new_item_events,
+                      "held-out events dropped, as their items have no training event"));
+    TRY(record_set(context, description, "events-on-training-items", "%" PRIu64, events - new_item_events));
+    TRY(describe_pair(context, description, "validation", &validation));
+    TRY(describe_pair(context, description, "test", &test));
+    for (int part = 0; part < TOPN_PART_COUNT; part++)
+        if (out->parts[part])
+            TRY(describe_part(context, description, topn_part_name(part), out->parts[part]));
 done:
     free(build.keep_item);
     free(build.keep_event);

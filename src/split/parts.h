@@ -50,7 +50,7 @@ topn_status hide_shares(topn_context *context, const topn_data *data, double val
 
 /* "part.users", "part.items", "part.events", "part.fingerprint" of one part. */
 topn_status describe_part(topn_context *context, record *description, const char *part, const topn_data *data);
-/* Sets key to count and logs "<count> <what>" when count > 0. */
+/* Sets key to count and logs "<what>: <count>" when count > 0. */
 topn_status describe_drop(topn_context *context, record *description, const char *key, uint64_t count,
                           const char *what);
 

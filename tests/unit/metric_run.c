@@ -176,6 +176,43 @@ static void states_what_it_did(void **state)
     topn_model_free(model);
 }
 
+/* Weights of seen events reach the model, and novelty counts the users that the model keeps. */
+static void weighted_histories(void **state)
+{
+    (void)state;
+    /* Item 0 speaks for item 2, item 1 for item 3. */
+    const float weights[16] = {0, 0, 1, 0, 0, 0, 0, 1};
+    const uint32_t seen_pairs[][2] = {{0, 0}, {0, 1}, {1, 0}, {1, 1}}, hidden_pairs[][2] = {{0, 2}, {1, 2}};
+    topn_data *data = made_data(2, 4, seen_pairs, NULL, 4), *hidden = made_data(2, 4, hidden_pairs, NULL, 2), *weighted;
+    data_parts parts = {.has_weights = true, .user_ids = made_ids("u", NULL, 2), .item_ids = made_ids("i", NULL, 4)};
+    made(sparse_create(NULL, 2, 4, 4, &parts.matrix));
+    memcpy(parts.matrix.indptr, (const uint64_t[]){0, 2, 4}, 3 * sizeof(uint64_t));
+    memcpy(parts.matrix.indices, (const uint32_t[]){0, 1, 0, 1}, 4 * sizeof(uint32_t));
+    memcpy(parts.matrix.values, (const float[]){5, 1, 1, 5}, 4 * sizeof(float));
+    made(data_assemble(NULL, &parts, &weighted));
+    topn_model *model = made_model(4, weights);
+    made(string_table_copy(NULL, &weighted->user_ids, &model->user_ids));
+    sparse_matrix turned;
+    made(sparse_transpose(NULL, &data->matrix, &turned));
+    made(sparse_transpose(NULL, &turned, &model->histories)); /* a copy */
+    sparse_clear(&turned);
+    topn_retriever *retriever;
+    made(retriever_create(NULL, model, NULL, &retriever));
+    const evaluation_params params = {.metrics = (char *)"hit@1,novelty@1", .confidence = 0.95};
+    topn_context context = {.threads = 1};
+    topn_report *report;
+    assert_int_equal(evaluate_run(&context, retriever, weighted, hidden, NULL, &params, &report), TOPN_OK);
+    assert_true(topn_report_value(report, 0, 0) == 1 && topn_report_value(report, 0, 1) == 0);
+    assert_true(topn_report_value(report, 1, 0) == 1); /* nobody has items 2 and 3: as if one of two had */
+    assert_string_equal(fact(report, "novelty"), "popularity counted on the users of the model");
+    topn_report_free(report);
+    retriever_free(retriever);
+    topn_model_free(model);
+    topn_data_free(data);
+    topn_data_free(weighted);
+    topn_data_free(hidden);
+}
+
 static void compares_pairs_of_users(void **state)
 {
     const setting *all = *state;
@@ -285,6 +322,7 @@ int main(void)
         cmocka_unit_test(same_bits_at_any_thread_count),
         cmocka_unit_test(order_of_users_changes_nothing),
         cmocka_unit_test(states_what_it_did),
+        cmocka_unit_test(weighted_histories),
         cmocka_unit_test(compares_pairs_of_users),
         cmocka_unit_test(fails_clearly),
         cmocka_unit_test(cancels),
