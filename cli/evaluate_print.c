@@ -16,6 +16,34 @@ static void interval_cell(table *grid, double low, double high)
         table_cell(grid, "%.5f to %.5f", low, high);
 }
 
+/* "films" for "build/films.safetensors". */
+static char *short_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *name = need_text(slash ? slash + 1 : path);
+    char *ending = strstr(name, ".safetensors");
+    if (ending && ending != name && strcmp(ending, ".safetensors") == 0)
+        *ending = '\0';
+    return name;
+}
+
+/* Names that keep a table of several models narrow; the paths themselves where two would look the same. */
+static char **short_names(size_t count, const char *const *paths)
+{
+    bool distinct = true;
+    char **names = need_memory(count, sizeof *names);
+    for (size_t m = 0; m < count; m++) {
+        names[m] = short_name(paths[m]);
+        for (size_t other = 0; other < m; other++)
+            distinct = distinct && strcmp(names[m], names[other]) != 0;
+    }
+    for (size_t m = 0; m < count && !distinct; m++) {
+        free(names[m]);
+        names[m] = need_text(paths[m]);
+    }
+    return names;
+}
+
 /* Columns: metric, and per model its mean and interval. */
 static void print_metrics(size_t count, const char *const *names, topn_report *const *reports)
 {
@@ -73,7 +101,8 @@ static topn_status print_comparisons(topn_context *context, size_t count, const 
     return status;
 }
 
-static void print_notes(const topn_report *report)
+/* `shared`: leaves out what is true of the first of several models only. */
+static void print_notes(const topn_report *report, bool shared)
 {
     topn_metric_result result;
     const char *key, *value;
@@ -87,6 +116,8 @@ static void print_notes(const topn_report *report)
     putchar('\n');
     grid = table_create(NULL, "ll");
     for (size_t i = 0; topn_report_fact(report, i, &key, &value); i++) {
+        if (shared && strcmp(key, "method") == 0)
+            continue;
         table_text(grid, key);
         table_text(grid, value);
     }
@@ -193,11 +224,15 @@ topn_status evaluation_print(topn_context *context, output_format format, size_t
         print_csv(count, names, reports);
         return status;
     }
-    print_metrics(count, names, reports);
+    char **shown = short_names(count, names);
+    print_metrics(count, (const char *const *)shown, reports);
     if (count > 1)
-        status = print_comparisons(context, count, names, reports);
+        status = print_comparisons(context, count, (const char *const *)shown, reports);
     if (status == TOPN_OK)
-        print_notes(reports[0]);
+        print_notes(reports[0], count > 1);
+    for (size_t m = 0; m < count; m++)
+        free(shown[m]);
+    free(shown);
     return status;
 }
 

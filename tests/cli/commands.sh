@@ -67,7 +67,7 @@ json stdout 'd["recall@5"]["low"] <= d["recall@5"]["mean"] <= d["recall@5"]["hig
 json stdout 'd["catalogue-coverage@5"]["low"] is None and d["facts"]["users"] > 0'
 good evaluate ease.safetensors popularity.safetensors --seen split-strong/test-seen.tsv \
     --hidden split-strong/test-hidden.tsv --metrics recall@5 --per-user users.csv
-has stdout '^difference from ease.safetensors'
+has stdout '^difference from ease, paired'
 has users.csv '^model,user,recall@5$'
 good evaluate ease.safetensors popularity.safetensors --split split-strong/test --metrics recall@5 --format json
 json stdout 'len(d["models"]) == 2 and 0 <= d["comparisons"][0]["recall@5"]["p"] <= 1'
