@@ -504,6 +504,31 @@ static void test_model_of_version_0_1_0(void **state)
     topn_model_free(expected);
 }
 
+/* The worked example of FORMAT.md. */
+static void test_example_of_the_format(void **state)
+{
+    (void)state;
+    topn_model *loaded = load("tests/files/format-example.safetensors");
+    assert_int_equal(loaded->items, 2);
+    assert_string_equal(string_table_get(&loaded->item_ids, 1), "b");
+    assert_int_equal(loaded->table.kind, ITEMS_SHARED);
+    const sparse_matrix *rows = &model_item_rows(loaded)->sparse;
+    static const uint32_t indices[] = {0, 0, 1};
+    static const float values[] = {1, -0.5f, 2};
+    assert_int_equal(rows->indptr[1], 1);
+    assert_int_equal(rows->indptr[2], 3);
+    assert_memory_equal(rows->indices, indices, sizeof indices);
+    assert_memory_equal(rows->values, values, sizeof values);
+    assert_int_equal(model_save(context, loaded, path), TOPN_OK);
+    assert_same_files(path, "tests/files/format-example.safetensors");
+    size_t size;
+    unsigned char *bytes = file_bytes(path, &size);
+    assert_int_equal(size, 908);
+    assert_memory_equal(bytes + 0x388, "a\0b", 4);
+    free(bytes);
+    topn_model_free(loaded);
+}
+
 static void test_memory_failures(void **state)
 {
     (void)state;
@@ -596,6 +621,7 @@ int main(void)
         cmocka_unit_test(test_model_check),
         cmocka_unit_test(test_other_files),
         cmocka_unit_test(test_model_of_version_0_1_0),
+        cmocka_unit_test(test_example_of_the_format),
         cmocka_unit_test(test_memory_failures),
         cmocka_unit_test(test_cancel),
     };
