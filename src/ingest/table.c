@@ -215,7 +215,10 @@ static bool bad_number(event_run *run, const char *what, const table_field *fiel
 
 static bool slow_id(cursor *row, bool item, uint32_t *out)
 {
+    const unsigned char *start = row->at;
     const table_field field = take_field(&row->layout->dialect, &row->at, row->end);
+    if (row->layout->dialect.quotes && field.begin < field.end && field.begin == start && *start == '"')
+        return event_run_fail(row->run, TOPN_ERROR_DATA, "a quoted field does not end with a quote");
     id_pool *pool = item ? &row->run->pools->items : &row->run->pools->users;
     const char *what = item ? "item" : "user";
     const size_t length = (size_t)(field.end - field.begin);
@@ -330,10 +333,6 @@ static size_t count_fields(const table_layout *layout, const unsigned char *text
 static bool ragged(const cursor *row, const unsigned char *line)
 {
     const size_t found = count_fields(row->layout, line, row->end);
-    const unsigned char *at = line;
-    if (row->layout->dialect.quotes && !record_end(line, row->end, row->layout->dialect.separator) &&
-        memchr(at, '"', (size_t)(row->end - at)) && row->end[-1] == '\n')
-        return event_run_fail(row->run, TOPN_ERROR_DATA, "a quote is opened and never closed");
     return event_run_fail(row->run, TOPN_ERROR_DATA, "%zu field%s where the first line has %zu", found,
                           found == 1 ? "" : "s", row->layout->columns);
 }
