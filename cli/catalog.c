@@ -86,6 +86,14 @@ static int add_kind(topn_context *context, catalog *list, topn_kind kind)
     return CODE_DONE;
 }
 
+topn_kind catalog_kind_at(size_t index)
+{
+    static const topn_kind order[] = {TOPN_KIND_METHOD,     TOPN_KIND_SPLIT,     TOPN_KIND_EXPORT,
+                                      TOPN_KIND_EVALUATION, TOPN_KIND_RETRIEVER, TOPN_KIND_METRIC,
+                                      TOPN_KIND_FORMAT,     TOPN_KIND_READER,    TOPN_KIND_CONTEXT};
+    return index < COUNT(order) ? order[index] : TOPN_KIND_COUNT;
+}
+
 int catalog_create(topn_context *context, const struct command *command, catalog *out)
 {
     *out = (catalog){0};
@@ -97,11 +105,11 @@ int catalog_create(topn_context *context, const struct command *command, catalog
         add_own(out, format_option, COUNT(format_option));
     if (command->kinds & KIND_BIT(TOPN_KIND_READER))
         add_own(out, reader_options, COUNT(reader_options));
-    for (topn_kind kind = 0; kind < TOPN_KIND_COUNT; kind++)
-        if ((command->kinds & KIND_BIT(kind)) && kind != TOPN_KIND_CONTEXT)
-            STEP(add_kind(context, out, kind));
-    STEP(add_kind(context, out, TOPN_KIND_CONTEXT));
     add_own(out, common_options, COUNT(common_options));
+    const unsigned kinds = command->kinds | KIND_BIT(TOPN_KIND_CONTEXT);
+    for (size_t i = 0; catalog_kind_at(i) < TOPN_KIND_COUNT; i++)
+        if (kinds & KIND_BIT(catalog_kind_at(i)))
+            STEP(add_kind(context, out, catalog_kind_at(i)));
 done:
     return code;
 }

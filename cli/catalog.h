@@ -36,6 +36,8 @@ const catalog_option *catalog_find_letter(const catalog *catalog, char letter);
 const char *catalog_nearest(const catalog *catalog, const char *name);
 /* "ease" for entries of kinds that have several; the title of the section otherwise: "Reading". */
 const char *catalog_kind_title(topn_kind kind);
+/* Kinds in the order in which they are shown; TOPN_KIND_COUNT past the end. */
+topn_kind catalog_kind_at(size_t index);
 /* Whether a kind has entries among which the command chooses (methods, protocols, export formats). */
 bool catalog_kind_chooses(topn_kind kind);
 

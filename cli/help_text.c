@@ -161,7 +161,8 @@ static void print_library_options(const struct command *command, const catalog *
                                   const char *const *words)
 {
     topn_entry entry;
-    for (topn_kind kind = 0; kind < TOPN_KIND_COUNT; kind++) {
+    for (size_t k = 0; catalog_kind_at(k) < TOPN_KIND_COUNT; k++) {
+        const topn_kind kind = catalog_kind_at(k);
         const bool shown = (command->kinds | KIND_BIT(TOPN_KIND_CONTEXT)) & KIND_BIT(kind);
         for (size_t i = 0; shown && topn_registry_entry(kind, i, &entry); i++) {
             bool headed = catalog_kind_chooses(kind) && wanted(kind, entry.name, word_count, words);

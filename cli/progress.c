@@ -122,7 +122,7 @@ static void print_state(const topn_progress *progress, double now, bool bar)
         }
     }
     if (!isnan(progress->value))
-        fprintf(stderr, "  loss %.6g", progress->value);
+        fprintf(stderr, "  value %.6g", progress->value);
 }
 
 bool progress_show(const topn_progress *progress, void *user_data)
@@ -153,11 +153,12 @@ bool progress_show(const topn_progress *progress, void *user_data)
     return true;
 }
 
-void progress_log(const char *line, void *user_data)
+void progress_log(const char *text, void *user_data)
 {
-    (void)user_data;
+    char line[2048];
     if (state.quiet)
         return;
+    snprintf(line, sizeof line, "%s%s%s", user_data ? (const char *)user_data : "", user_data ? ": " : "", text);
     progress_clear();
     if (state.pending_count == PENDING_LINES || state.terminal)
         progress_flush(true);

@@ -10,8 +10,9 @@
 #include <topn/topn.h>
 
 void progress_start(bool quiet);
-/* topn_progress_callback and topn_log_callback */
+/* topn_progress_callback */
 bool progress_show(const topn_progress *progress, void *user_data);
+/* topn_log_callback; user_data: NULL, or the name of the file that the lines are about */
 void progress_log(const char *line, void *user_data);
 /* One line of information, unless quiet. */
 void inform(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -172,8 +172,13 @@ const char *session_operand(const struct session *session, size_t index)
 
 int session_read(struct session *session, const char *path, const topn_options *reader, topn_data **out)
 {
-    return session_check(
-        session, topn_data_read(session->context, path, reader ? reader : session->options[TOPN_KIND_READER], out));
+    char *name = need_text(strcmp(path, "-") == 0 ? "standard input" : path);
+    topn_context_set_log(session->context, progress_log, name); /* says which file the lines are about */
+    const topn_status status =
+        topn_data_read(session->context, path, reader ? reader : session->options[TOPN_KIND_READER], out);
+    topn_context_set_log(session->context, progress_log, NULL);
+    free(name);
+    return session_check(session, status);
 }
 
 int session_load(struct session *session, const char *path, topn_model **out)
