@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,9 +50,12 @@ static topn_status fill_input(topn_context *context, source *from)
         return TOPN_OK;
     }
     ssize_t got;
-    do
-        got = read(from->descriptor, from->input_buffer, INPUT_SIZE);
-    while (got < 0 && errno == EINTR);
+    while ((got = read(from->descriptor, from->input_buffer, INPUT_SIZE)) < 0 && errno == EINTR) {
+        /* a signal that woke a waiting read may be a wish to stop */
+        const topn_status status = progress_report(context, "read", "bytes", from->input_before, 0, NAN);
+        if (status != TOPN_OK)
+            return status;
+    }
     if (got < 0)
         return fail_io(context, "cannot read", from->path);
     from->input_before += from->input_size;

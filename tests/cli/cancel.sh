@@ -35,3 +35,21 @@ empty_folder out
 echo old >out/m.safetensors
 cancel INT train chol events.csv -o out/m.safetensors -q
 [ "$(cat out/m.safetensors)" = old ] && [ "$(ls -A out)" = m.safetensors ] || fault "the old file was touched"
+
+# waiting for standard input
+mkfifo pipe
+(exec 3>pipe && sleep 20) &
+writer=$!
+"$TOPN_PROGRAM" train popularity - -o out/n.safetensors <pipe >stdout 2>stderr &
+child=$!
+until grep -q '^SigCgt:.*[2367abef]$' "/proc/$child/status"; do # a handler of SIGINT
+    sleep 0.02
+done
+sleep 0.2
+code=0
+kill -INT $child
+wait $child || code=$?
+kill $writer
+[ $code = 130 ] || fault "waiting for input: $code"
+has stderr '^topn: cancelled'
+[ "$(ls -A out)" = m.safetensors ] || fault "left behind: $(ls -A out)"

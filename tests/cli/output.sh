@@ -60,6 +60,13 @@ for locale in C C.UTF-8 POSIX de_DE.UTF-8 no_such; do
     same out-C "out-$locale"
 done
 
+# idle threads sleep: the program sets what libgomp reads before main
+env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT "$TOPN_PROGRAM" doctor --format json >stdout
+json stdout 'any("idle" in f["what"] and f["value"] == "sleep" for f in d)'
+code=0
+env -u OMP_WAIT_POLICY "$TOPN_PROGRAM" methods nothing >stdout 2>stderr || code=$?
+[ $code = 2 ] && [ "$(wc -l <stderr)" = 1 ] || fault "the restarted program ended with $code"
+
 # --option values are read with a point in every locale
 env LC_ALL=de_DE.UTF-8 "$TOPN_PROGRAM" train ease events.csv -o l.safetensors --l2 0.5 -q
 topn inspect l.safetensors --format json >stdout
