@@ -26,6 +26,15 @@ topn_status topn_model_load(topn_context *context, const char *path, topn_model 
     return model_load(context, path, out);
 }
 
+static uint64_t model_bytes(const topn_model *model)
+{
+    tensor tensors[MODEL_TENSORS];
+    uint64_t bytes = 0;
+    for (size_t count = model_tensors(model, tensors); count-- > 0;)
+        bytes += tensor_bytes(&tensors[count]);
+    return bytes;
+}
+
 topn_status topn_model_copy_with_priors(topn_context *context, const topn_model *model, const float *priors,
                                         topn_model **out)
 {
@@ -42,6 +51,7 @@ topn_status topn_model_copy_with_priors(topn_context *context, const topn_model 
         if (!isfinite(priors[item]))
             return fail(context, TOPN_ERROR_ARGUMENT, "the prior of item %s is not finite (%g)",
                         string_table_get(&model->item_ids, item), (double)priors[item]);
+    TRY(memory_check(context, "a copy of the model", model_bytes(model), NULL));
     TRY(model_copy(context, model, &copy));
     if (!copy->table.priors)
         TRY(ALLOCATE(context, copy->items, &copy->table.priors));

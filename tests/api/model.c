@@ -230,6 +230,15 @@ static void test_priors(void **state)
     score_all(loaded, single);
     assert_memory_equal(single, twice, sizeof twice);
     topn_model_free(loaded);
+    topn_options *limits;
+    check(topn_options_create(context, TOPN_KIND_CONTEXT, "context", &limits));
+    check(topn_options_set(context, limits, "memory", "100"));
+    check(topn_context_apply(context, limits));
+    assert_int_equal(topn_model_copy_with_priors(context, changed, ones, &loaded), TOPN_ERROR_MEMORY);
+    assert_non_null(strstr(topn_context_message(context), "a copy of the model"));
+    check(topn_options_set(context, limits, "memory", "0"));
+    check(topn_context_apply(context, limits));
+    topn_options_free(limits);
     twos[3] = NAN;
     assert_int_equal(topn_model_copy_with_priors(context, changed, twos, &loaded), TOPN_ERROR_ARGUMENT);
     assert_null(loaded);
