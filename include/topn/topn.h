@@ -264,6 +264,7 @@ TOPN_API topn_status topn_train_cost(topn_context *context, const topn_data *dat
  * Errors: MEMORY with both figures before anything is allocated, OPTION, NUMERIC with the remedy. */
 TOPN_API topn_status topn_train(topn_context *context, const topn_data *data, const topn_options *options,
                                 const topn_options *reader, topn_model **out);
+/* Atomic, same model same bytes: metadata "run.*" (seconds, threads, memory) are left out. FORMAT.md. */
 TOPN_API topn_status topn_model_save(topn_context *context, const topn_model *model, const char *path);
 /* Maps the file; arrays are verified against their checksums. */
 TOPN_API topn_status topn_model_load(topn_context *context, const char *path, topn_model **out);
@@ -281,7 +282,8 @@ TOPN_API bool topn_model_find_item(const topn_model *model, const char *id, uint
 TOPN_API bool topn_model_find_user(const topn_model *model, const char *id, uint32_t *out);
 TOPN_API size_t topn_model_history(const topn_model *model, uint32_t user, const uint32_t **items,
                                    const float **weights);
-/* Metadata in file order: method, options, data fingerprint, counts, residuals, seconds. false past the end. */
+/* Metadata: encoder, item table, data fingerprint, counts, method, options, residuals; seconds ("run.*") only right
+ * after training. false past the end. */
 TOPN_API bool topn_model_metadata(const topn_model *model, size_t index, const char **key, const char **value);
 
 typedef struct topn_array_info {

@@ -471,6 +471,19 @@ static void test_model_check(void **state)
     model->encoder.rows.dense.rows = 3;
     assert_int_equal(model_check(context, model), TOPN_ERROR_FORMAT);
     topn_model_free(model);
+    model = make(&sample_forms[SAMPLE_FORMS - 1], true);
+    assert_ptr_equal(model_item_rows(model), &model->table.rows);
+    model->table.rows.dense.columns--;
+    assert_int_equal(model_check(context, model), TOPN_ERROR_FORMAT);
+    assert_string_equal(topn_context_message(context), "items: 4 × 2 for 4 items and an encoder of 3 dimensions");
+    topn_model_free(model);
+    model = make(&sample_forms[0], false);
+    assert_null(model_item_rows(model));
+    assert_int_equal(embedding_rows(&model->encoder.rows), 0);
+    assert_int_equal(embedding_dimensions(&model->encoder.rows), 0);
+    model->table.kind = ITEMS_SHARED;
+    assert_int_equal(model_check(context, model), TOPN_ERROR_FORMAT);
+    topn_model_free(model);
 }
 
 static void test_other_files(void **state)
