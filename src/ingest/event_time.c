@@ -80,7 +80,7 @@ static bool parse_clock(const char **at, const char *end, int64_t *seconds)
 
 static bool parse_date(const char *at, const char *end, int64_t *out)
 {
-    static const unsigned char lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    static const unsigned char lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     unsigned year, month, day;
     int64_t clock = 0;
     if (!digits(&at, end, 4, &year) || at == end || (*at != '-' && *at != '/'))
@@ -88,7 +88,8 @@ static bool parse_date(const char *at, const char *end, int64_t *out)
     const char mark = *at++;
     if (!digits(&at, end, 2, &month) || !accept(&at, end, mark) || !digits(&at, end, 2, &day))
         return false;
-    if (month < 1 || month > 12 || day < 1 || day > lengths[month - 1])
+    const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (month < 1 || month > 12 || day < 1 || day > lengths[month - 1] + (month == 2 && leap ? 1u : 0u))
         return false;
     if (at != end && (!(accept(&at, end, 'T') || accept(&at, end, ' ')) || !parse_clock(&at, end, &clock)))
         return false;
