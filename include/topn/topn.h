@@ -12,6 +12,9 @@
  *  - A context belongs to one thread at a time. Data, models and retrievers never change after creation
  *    and may be shared by any number of threads; a query belongs to one thread.
  *  - The library never prints, never exits, never touches signals or the locale.
+ *
+ * P1 is Van Balen and Goethals, High-dimensional Sparse Embeddings for Collaborative Filtering, WWW 2021; P2 is Rendle,
+ * Item Recommendation from Implicit Feedback, 2021.
  */
 #ifndef TOPN_TOPN_H
 #define TOPN_TOPN_H

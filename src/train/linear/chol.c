@@ -233,7 +233,7 @@ done:
 const method method_chol = {
     .name = "chol",
     .summary = "sparse full-rank item embeddings by Cholesky factorisation, k non-zeros an item",
-    .paper = "P1 §3, eq. 6–8",
+    .paper = "Van Balen and Goethals 2021, §3, eq. 6–8",
     .options = &chol_option_table,
     .cost = chol_cost,
     .train = chol_train,

@@ -115,7 +115,7 @@ done:
 const method method_ease = {
     .name = "ease",
     .summary = "every item regressed on all others, dense or pruned to k·N weights",
-    .paper = "P1 §2.3, eq. 4–5; Steck 2019",
+    .paper = "Steck 2019; Van Balen and Goethals 2021, §2.3, eq. 4–5",
     .options = &ease_option_table,
     .cost = ease_cost,
     .train = ease_train,
