@@ -49,6 +49,13 @@ cmp "$folder/one" "$folder/two" || fail "the two programs differ"
 grep -q '^user 0:  item ' "$folder/one" || fail "no recommendations"
 
 bash -n "$prefix/share/bash-completion/completions/topn" || fail "bash completion"
+completed=$(
+    source "$prefix/share/bash-completion/completions/topn"
+    COMP_WORDS=(topn train chol --order pop) COMP_CWORD=4
+    _topn
+    echo "${COMPREPLY[*]}"
+)
+[ "$completed" = "popular-first popular-last" ] || fail "bash completion gives: $completed"
 ! command -v zsh >/dev/null || zsh -n "$prefix/share/zsh/site-functions/_topn" || fail "zsh completion"
 if command -v man >/dev/null; then
     for page in "$prefix"/share/man/man1/*.1; do
