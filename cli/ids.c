@@ -84,14 +84,6 @@ void text_list_clear(text_list *list)
     *list = (text_list){0};
 }
 
-static bool contains(const item_list *list, uint32_t item)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (list->items[i] == item)
-            return true;
-    return false;
-}
-
 static void warn_unknown(const text_list *ids, const size_t *unknown, size_t count, const char *what)
 {
     char *named = need_text("");
@@ -109,14 +101,18 @@ int ids_find_items(const topn_model *model, const text_list *ids, const char *wh
 {
     *out = (item_list){.items = need_memory(ids->count, sizeof *out->items)};
     size_t *unknown = need_memory(ids->count, sizeof *unknown);
+    bool *taken = need_memory(topn_model_items(model), sizeof *taken);
     size_t unknown_count = 0;
     for (size_t i = 0; i < ids->count; i++) {
         uint32_t item;
-        if (!topn_model_find_item(model, ids->texts[i], &item))
+        if (!topn_model_find_item(model, ids->texts[i], &item)) {
             unknown[unknown_count++] = i;
-        else if (ids->count > 4096 || !contains(out, item)) /* long lists are filters, where repeats do no harm */
+        } else if (!taken[item]) {
+            taken[item] = true;
             out->items[out->count++] = item;
+        }
     }
+    free(taken);
     int code = CODE_DONE;
     if (ids->count == 0)
         code = complain(CODE_FAILED, "%s: there are no ids", what);

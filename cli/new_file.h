@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A text file that appears whole or not at all: written beside its place, made lasting, renamed.
+ * A text file that appears whole or not at all: written beside its place, made lasting, renamed. Devices and pipes are
+ * written through.
  */
 #ifndef TOPN_CLI_NEW_FILE_H
 #define TOPN_CLI_NEW_FILE_H
@@ -10,8 +11,8 @@
 
 typedef struct new_file {
     FILE *stream;
-    const char *path; /* lent */
-    char *temporary;  /* NULL for "-", standard output */
+    char *path;      /* owned; NULL for "-", standard output */
+    char *temporary; /* owned; NULL for devices and pipes, which are written through */
 } new_file;
 
 /* Returns an exit code. */

@@ -56,6 +56,9 @@ void progress_start(bool quiet)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    struct sigaction hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) /* ignored under nohup: stays so */
+        sigaction(SIGHUP, &action, NULL);
     const char *terminal = getenv("TERM");
     state.quiet = quiet;
     state.terminal = isatty(STDERR_FILENO) && !(terminal && strcmp(terminal, "dumb") == 0);

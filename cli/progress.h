@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Progress on standard error: a bar on a terminal, a plain line every few seconds elsewhere, nothing when quiet. And
- * cancellation: the first SIGINT or SIGTERM makes the callback stop the library, the second one ends the program.
+ * cancellation: the first SIGINT, SIGTERM or SIGHUP makes the callback stop the library, the second one ends the
+ * program.
  */
 #ifndef TOPN_CLI_PROGRESS_H
 #define TOPN_CLI_PROGRESS_H

@@ -70,18 +70,14 @@ static int apply_format(struct session *session, const char *value)
 }
 
 /* An option of another entry than the chosen one: "--beta is an option of chol, not of ease". */
-static int misplaced(const struct session *session, const catalog_option *option)
+static int misplaced(const struct session *session, const catalog_option *option, const char *method)
 {
-    const char *chosen = "";
-    for (size_t i = 0; i < session->arguments.operand_count && option->kind == TOPN_KIND_METHOD && !*chosen; i++)
-        chosen = session->arguments.operands[i];
-    if (option->kind != TOPN_KIND_METHOD)
-        chosen = session_value(session, session->arguments.command->selector);
+    const char *chosen = chosen_entry(session, option->kind, method);
     return complain(CODE_USAGE, "option --%s is one of %s, not of %s", option->name, option->entry,
-                    chosen ? chosen : "this command");
+                    chosen ? chosen : session->arguments.command->name);
 }
 
-static int apply_one(struct session *session, const assignment *given, const char *entry)
+static int apply_one(struct session *session, const assignment *given, const char *method)
 {
     const catalog *list = &session->arguments.catalog;
     if (strcmp(given->name, "format") == 0)
@@ -106,19 +102,18 @@ static int apply_one(struct session *session, const assignment *given, const cha
             return code;
         applied = true;
     }
-    (void)entry;
-    return applied ? CODE_DONE : misplaced(session, option);
+    return applied ? CODE_DONE : misplaced(session, option, method);
 }
 
-int session_apply(struct session *session, const char *entry)
+int session_apply(struct session *session, const char *method)
 {
     const arguments *given = &session->arguments;
     int code;
-    STEP(make_options(session, entry));
+    STEP(make_options(session, method));
     for (size_t i = 0; i < given->preset_count; i++)
-        STEP(apply_one(session, &given->presets[i], entry));
+        STEP(apply_one(session, &given->presets[i], method));
     for (size_t i = 0; i < given->flag_count; i++)
-        STEP(apply_one(session, &given->flags[i], entry));
+        STEP(apply_one(session, &given->flags[i], method));
     code = session_check(session, topn_context_apply(session->context, session->options[TOPN_KIND_CONTEXT]));
 done:
     return code;
@@ -212,14 +207,19 @@ void answerer_clear(answerer *with)
 
 int session_output_check(const char *path)
 {
+    struct stat facts;
     if (strcmp(path, "-") == 0)
         return CODE_DONE;
-    struct stat facts;
-    if (stat(path, &facts) == 0 && S_ISDIR(facts.st_mode))
-        return complain(CODE_FAILED, "cannot write %s: it is a folder", path);
     if (!*path)
         return complain(CODE_USAGE, "option --output: the name is empty");
-    char *folder = need_text(path);
+    const bool exists = stat(path, &facts) == 0;
+    if (exists && S_ISDIR(facts.st_mode))
+        return complain(CODE_FAILED, "cannot write %s: it is a folder", path);
+    if (exists && !S_ISREG(facts.st_mode)) /* a device or pipe is written through */
+        return access(path, W_OK) == 0 ? CODE_DONE
+                                       : complain(CODE_FAILED, "cannot write %s: %s", path, strerror(errno));
+    char *folder = exists ? realpath(path, NULL) : NULL; /* a link is followed: the new file stands beside its target */
+    folder = folder ? folder : need_text(path);
     char *slash = strrchr(folder, '/');
     if (slash)
         slash[slash == folder] = '\0';

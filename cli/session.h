@@ -17,8 +17,8 @@ struct session {
     bool quiet;
 };
 
-/* Makes the option objects, `entry` being the method (NULL for commands without), and applies presets and flags. */
-int session_apply(struct session *session, const char *entry);
+/* Makes the option objects, those of `method` (NULL for commands without) included, and applies presets and flags. */
+int session_apply(struct session *session, const char *method);
 void session_clear(struct session *session);
 
 /* CODE_DONE for TOPN_OK; else prints the context's message and returns the exit code of the status. */

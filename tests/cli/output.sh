@@ -4,7 +4,9 @@
 # changes nothing.
 . "$(dirname "$0")/lib.bash"
 
-make_events 400 50 8 >events.csv
+make_events 400 50 8 >all.csv
+awk 'NR % 5 != 2 || NR == 1' all.csv >events.csv
+awk 'NR % 5 == 2 || NR == 1' all.csv >held.csv
 good train ease events.csv -o m.safetensors
 
 # a reader that goes away ends the program quietly
@@ -61,7 +63,7 @@ for locale in C C.UTF-8 POSIX de_DE.UTF-8 no_such; do
 done
 
 # idle threads sleep: the program sets what libgomp reads before main
-env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT "$TOPN_PROGRAM" doctor --format json >stdout
+env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT "$TOPN_PROGRAM" doctor --quiet --format json >stdout
 json stdout 'any("idle" in f["what"] and f["value"] == "sleep" for f in d)'
 code=0
 env -u OMP_WAIT_POLICY "$TOPN_PROGRAM" methods nothing >stdout 2>stderr || code=$?
@@ -85,3 +87,16 @@ if command -v script >/dev/null; then
     TERM=xterm NO_COLOR=1 script -qec "$TOPN_PROGRAM methods" /dev/null </dev/null >terminal
     lacks terminal "$(printf '\033')"
 fi
+
+# devices are written through, links are followed
+before=$(stat -c %F-%a /dev/null)
+good train ease events.csv -o /dev/null -q
+good evaluate m.safetensors --seen events.csv --hidden held.csv --metrics recall@5 --per-user /dev/null
+[ "$(stat -c %F-%a /dev/null)" = "$before" ] || fault "/dev/null is no device any more"
+good evaluate m.safetensors --seen events.csv --hidden held.csv --metrics recall@5 --per-user /dev/stdout --format csv
+has stdout '^user,recall@5'
+mkdir there
+: >there/target.csv
+ln -s there/target.csv link.csv
+good evaluate m.safetensors --seen events.csv --hidden held.csv --metrics recall@5 --per-user link.csv
+[ -L link.csv ] && has there/target.csv '^user,recall@5'
