@@ -6,8 +6,7 @@
  *   identity, dense rows     column tiles; within a tile, items of the block's histories in ascending order, so that a
  *                            row is fetched once for all users who have the item
  *   identity, sparse rows    rows scattered into the users' scores
- *   sparse item rows         φ of all users as a panel, dimension by dimension (panel.h)
- *   dense item rows          φ times the table by BLAS, always in blocks of the same shape
+ *   item rows                φ of all users as a panel, dimension by dimension (panel.h)
  *
  * Each sums a user's terms in an order that is the user's own, whatever the block.
  */
@@ -17,7 +16,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "numeric/multiply.h"
 #include "retrieve/cache.h"
 #include "retrieve/encode.h"
 #include "retrieve/panel.h"
@@ -27,7 +25,7 @@ enum {
     MOST_USERS = 256,
 };
 
-typedef enum score_form { FORM_CONSTANT, FORM_TILES, FORM_SCATTER, FORM_PANEL, FORM_MULTIPLY } score_form;
+typedef enum score_form { FORM_CONSTANT, FORM_TILES, FORM_SCATTER, FORM_PANEL } score_form;
 
 /* Row `item` of the encoder's table goes into the scores of `user` with `factor`. */
 typedef struct row_use {
@@ -41,8 +39,9 @@ struct block_scorer {
     size_t users;
     float *scores;            /* [users × items] */
     float *phi_block;         /* what phi lies in */
-    float *phi;               /* PANEL [dimensions × lanes] and the tile, MULTIPLY [users × dimensions]; aligned */
-    const panel_table *panel; /* PANEL: lent by the retriever */
+    float *phi;               /* PANEL: [dimensions × lanes], then the tile; aligned */
+    float *row;               /* PANEL with a dense encoder: [dimensions] φ of one user */
+    const panel_table *panel; /* PANEL with sparse item rows: lent by the retriever */
     row_use *uses;            /* TILES: [use_capacity] */
     size_t use_capacity;
 };
@@ -54,7 +53,7 @@ static score_form form_of(const topn_retriever *retriever)
         return FORM_CONSTANT;
     if (!retriever->rows)
         return model->encoder.rows.form == TABLE_DENSE ? FORM_TILES : FORM_SCATTER;
-    return retriever->rows->form == TABLE_DENSE ? FORM_MULTIPLY : FORM_PANEL;
+    return FORM_PANEL;
 }
 
 /* Width of φ; 0 where it is the score vector itself. */
@@ -63,30 +62,29 @@ static size_t dimensions_of(const topn_retriever *retriever)
     return retriever->rows ? embedding_dimensions(retriever->rows) : 0;
 }
 
-/* As many users as the memory allows, in numbers that the kernel takes. */
+/* As many users as the memory allows, in numbers that the kernels take. */
 static size_t choose_users(const topn_retriever *retriever, score_form form)
 {
     const size_t bytes = ((size_t)retriever->model->items + dimensions_of(retriever)) * sizeof(float);
     const size_t fitting = retriever->block_memory / (bytes ? bytes : 1);
     if (form == FORM_PANEL)
         return fitting >= 64 ? 64 : fitting >= 32 ? 32 : 16;
-    const size_t step = form == FORM_MULTIPLY ? MULTIPLY_ROWS : 1;
-    const size_t users = (fitting < MOST_USERS ? fitting : MOST_USERS) / step * step;
-    return users > step ? users : step;
+    return fitting < 1 ? 1 : fitting < MOST_USERS ? fitting : MOST_USERS;
 }
 
 /* Room for φ, and behind it for the panel kernel's tile, aligned. */
 static topn_status allocate_phi(topn_context *context, block_scorer *scorer, size_t dimensions)
 {
-    const size_t spare = PANEL_ALIGNMENT / sizeof(float);
-    const size_t tile = scorer->form == FORM_PANEL ? (size_t)PANEL_TILE_ROWS * scorer->users : 0;
-    const topn_status status = ALLOCATE(context, scorer->users * dimensions + tile + spare, &scorer->phi_block);
-    if (status != TOPN_OK)
-        return status;
+    const size_t spare = PANEL_ALIGNMENT / sizeof(float), tile = (size_t)PANEL_TILE_ROWS * scorer->users;
+    topn_status status;
+    TRY(ALLOCATE(context, scorer->users * dimensions + tile + spare, &scorer->phi_block));
+    if (scorer->retriever->model->encoder.rows.form == TABLE_DENSE)
+        TRY(ALLOCATE(context, dimensions, &scorer->row));
     const uintptr_t address = (uintptr_t)scorer->phi_block;
     const uintptr_t aligned = (address + PANEL_ALIGNMENT - 1) / PANEL_ALIGNMENT * PANEL_ALIGNMENT;
     scorer->phi = scorer->phi_block + (aligned - address) / sizeof(float);
-    return TOPN_OK;
+done:
+    return status;
 }
 
 topn_status block_scorer_create(topn_context *context, const topn_retriever *retriever, block_scorer **out)
@@ -101,7 +99,7 @@ topn_status block_scorer_create(topn_context *context, const topn_retriever *ret
     TRY(ALLOCATE(context, scorer->users * retriever->model->items, &scorer->scores));
     if (retriever->rows)
         TRY(allocate_phi(context, scorer, dimensions_of(retriever)));
-    if (scorer->form == FORM_PANEL)
+    if (retriever->rows && retriever->rows->form == TABLE_SPARSE)
         TRY(cache_panel(context, retriever, &scorer->panel));
     *out = scorer;
     return TOPN_OK;
@@ -116,6 +114,7 @@ void block_scorer_free(block_scorer *scorer)
         return;
     free(scorer->scores);
     free(scorer->phi_block);
+    free(scorer->row);
     free(scorer->uses);
     free(scorer);
 }
@@ -183,21 +182,21 @@ static topn_status score_tiles(block_scorer *scorer, const history *users, size_
 }
 
 /* φ of one user into lane `lane` (every lanes-th float) of the panel, which is zero there. */
-static void encode_lane(const topn_model *model, const history *user, float *lane, size_t lanes)
+static void encode_lane(const block_scorer *scorer, const history *user, float *lane, size_t lanes)
 {
-    const embedding_table *table = &model->encoder.rows;
+    const topn_model *model = scorer->retriever->model;
+    if (model->encoder.rows.form == TABLE_DENSE) {
+        const size_t dimensions = model->encoder.rows.dense.columns;
+        encode_history(model, user, scorer->row);
+        for (size_t dimension = 0; dimension < dimensions; dimension++)
+            lane[dimension * lanes] = scorer->row[dimension];
+        return;
+    }
+    const sparse_matrix *rows = &model->encoder.rows.sparse;
     const double scale = history_scale(model, user);
     for (size_t place = 0; place < user->length; place++) {
         const uint32_t item = user->items[place];
         const float factor = history_factor(model, user, scale, place);
-        if (table->form == TABLE_DENSE) {
-            const size_t dimensions = table->dense.columns;
-            const float *row = table->dense.values + item * dimensions;
-            for (size_t dimension = 0; dimension < dimensions; dimension++)
-                lane[dimension * lanes] += factor * row[dimension];
-            continue;
-        }
-        const sparse_matrix *rows = &table->sparse;
         for (uint64_t at = rows->indptr[item]; at < rows->indptr[item + 1]; at++)
             lane[rows->indices[at] * lanes] += factor * rows->values[at];
     }
@@ -213,19 +212,11 @@ static void score_panel(block_scorer *scorer, const history *users, size_t count
                                .scores = scorer->scores};
     memset(scorer->phi, 0, dimensions * lanes * sizeof *scorer->phi);
     for (size_t user = 0; user < count; user++)
-        encode_lane(scorer->retriever->model, &users[user], scorer->phi + user, lanes);
-    panel_scores(scorer->panel, &block, 0);
-}
-
-static void score_multiply(block_scorer *scorer, const history *users, size_t count)
-{
-    const topn_model *model = scorer->retriever->model;
-    const size_t dimensions = dimensions_of(scorer->retriever);
-    for (size_t user = 0; user < count; user++)
-        encode_history(model, &users[user], scorer->phi + user * dimensions);
-    memset(scorer->phi + count * dimensions, 0, (scorer->users - count) * dimensions * sizeof *scorer->phi);
-    multiply_transposed(scorer->phi, scorer->users, dimensions, scorer->retriever->rows->dense.values, model->items,
-                        scorer->scores);
+        encode_lane(scorer, &users[user], scorer->phi + user, lanes);
+    if (scorer->panel)
+        panel_scores(scorer->panel, &block, 0);
+    else
+        panel_scores_dense(&scorer->retriever->rows->dense, &block, 0);
 }
 
 topn_status block_scores(block_scorer *scorer, const history *users, size_t count, float **scores)
@@ -246,9 +237,6 @@ topn_status block_scores(block_scorer *scorer, const history *users, size_t coun
         break;
     case FORM_PANEL:
         score_panel(scorer, users, count);
-        break;
-    case FORM_MULTIPLY:
-        score_multiply(scorer, users, count);
         break;
     }
     if (status != TOPN_OK)

@@ -76,8 +76,7 @@ size_t panel_lanes(size_t users)
     return users <= 16 ? 16 : users <= 32 ? 32 : 64;
 }
 
-/* tile (height × lanes) transposed into the users' scores from row `first` on. */
-static void write_tile(const panel_block *block, size_t rows, size_t first, size_t height)
+void panel_write_tile(const panel_block *block, size_t rows, size_t first, size_t height)
 {
     for (size_t begin = 0; begin < height; begin += WRITE_ROWS) {
         const size_t end = height - begin < WRITE_ROWS ? height : begin + WRITE_ROWS;
@@ -124,7 +123,7 @@ bool panel_supports(int vector)
     case 4:
         return true;
     case 8:
-        return __builtin_cpu_supports("avx2");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case 16:
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");

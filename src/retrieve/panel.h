@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Scores of a block of users against sparse item rows. The φ of the users stand side by side as a panel, dimension by
+ * Scores of a block of users against item rows. The φ of the users stand side by side as a panel, dimension by
  * dimension, so that one non-zero of an item serves all users with contiguous loads into sums held in registers. What
  * bounds that is the cache the panel is read from; so the rows are kept a second time, cut into tiles of rows and bands
  * of columns and laid out in the order of reading: a band of the panel stays in the second-level cache for a whole
@@ -48,5 +48,9 @@ typedef struct panel_block {
 
 /* vector: floats per vector, 0 = the widest that there is. */
 void panel_scores(const panel_table *table, const panel_block *block, int vector);
+/* The same for dense rows. Here products and sums are fused where the processor can, so the bits depend on it. */
+void panel_scores_dense(const dense_matrix *rows, const panel_block *block, int vector);
+/* The kernels' last step: a tile (height × lanes) transposed into the users' scores from row `first` on. */
+void panel_write_tile(const panel_block *block, size_t rows, size_t first, size_t height);
 
 #endif

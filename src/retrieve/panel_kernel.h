@@ -42,7 +42,7 @@ PANEL_JOIN(PANEL_KERNEL, _lanes)(const panel_table *table, const panel_block *bl
                     kept[part] = sums[part];
             }
         }
-        write_tile(block, table->rows, first, height);
+        panel_write_tile(block, table->rows, first, height);
     }
 }
 

@@ -89,6 +89,64 @@ static void equals_the_plain_loop(void **state)
     check_shape(40, 70000, 3); /* more columns than 16 bits count, few non-zeros: wide bands */
 }
 
+/* Dense rows: within rounding of the naive sum, and a lane's bits are its own, for each vector width by itself. */
+static void check_dense(uint32_t rows, uint32_t columns, size_t users)
+{
+    const size_t lanes = panel_lanes(users);
+    embedding_table table = {0};
+    random_rows(&table, TABLE_DENSE, rows, columns, 1.0, 31);
+    float *panel = aligned_alloc(PANEL_ALIGNMENT, columns * lanes * sizeof(float));
+    float *narrow = aligned_alloc(PANEL_ALIGNMENT, columns * PANEL_LEAST_LANES * sizeof(float));
+    float *tile = aligned_alloc(PANEL_ALIGNMENT, PANEL_TILE_ROWS * lanes * sizeof(float));
+    float *scores = malloc(users * rows * sizeof(float)), *alone = malloc(rows * sizeof(float));
+    assert_true(panel && narrow && tile && scores && alone);
+    for (size_t at = 0; at < columns * lanes; at++)
+        panel[at] = random_value(78, at);
+    const panel_block block = {.panel = panel, .tile = tile, .lanes = lanes, .users = users, .scores = scores};
+    const panel_block first = {.panel = narrow, .tile = tile, .lanes = PANEL_LEAST_LANES, .users = 1, .scores = alone};
+    for (int vector = 4; vector <= 16; vector *= 2) {
+        if (!panel_supports(vector))
+            continue;
+        memset(scores, 0x7F, users * rows * sizeof(float));
+        panel_scores_dense(&table.dense, &block, vector);
+        for (size_t user = 0; user < users; user++) {
+            for (uint32_t row = 0; row < rows; row += 5) {
+                double sum = 0.0, size = 0.0;
+                for (uint32_t column = 0; column < columns; column++) {
+                    const double term = (double)panel[column * lanes + user] *
+                                        (double)table.dense.values[(size_t)row * columns + column];
+                    sum += term;
+                    size += fabs(term);
+                }
+                assert_true(fabs((double)scores[user * rows + row] - sum) <= 2e-6 * size);
+            }
+            /* The same user, alone and in the first lane of a narrow panel. */
+            memset(narrow, 0, columns * PANEL_LEAST_LANES * sizeof(float));
+            for (uint32_t column = 0; column < columns; column++)
+                narrow[column * PANEL_LEAST_LANES] = panel[column * lanes + user];
+            panel_scores_dense(&table.dense, &first, vector);
+            assert_memory_equal(alone, scores + user * rows, rows * sizeof(float));
+        }
+    }
+    free(panel);
+    free(narrow);
+    free(tile);
+    free(scores);
+    free(alone);
+    random_rows_clear(&table);
+}
+
+static void dense_lanes_keep_their_bits(void **state)
+{
+    (void)state;
+    check_dense(1, 1, 1);
+    check_dense(5, 3, 64);
+    check_dense(13, 700, 64);
+    check_dense(41, 129, 32);
+    check_dense(41, 129, 50);
+    check_dense(PANEL_TILE_ROWS + 4, 17, 20);
+}
+
 static void one_user_has_the_bits_of_a_block(void **state)
 {
     (void)state;
@@ -133,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_the_plain_loop),
+        cmocka_unit_test(dense_lanes_keep_their_bits),
         cmocka_unit_test(one_user_has_the_bits_of_a_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
