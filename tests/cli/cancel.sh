@@ -9,7 +9,7 @@ make_events 3000 6000 20 >events.csv
 cancel() {
     local signal=$1 code=0 ticks fields
     shift
-    "$TOPN_PROGRAM" "$@" >stdout 2>stderr </dev/null &
+    "$TOPN_PROGRAM" "$@" --threads 1 >stdout 2>stderr </dev/null &
     local child=$!
     for _ in $(seq 2000); do
         read -r -a fields <"/proc/$child/stat" || break

@@ -169,3 +169,15 @@ for command in describe import split train evaluate recommend similar score expl
     has stdout "^Usage: topn $command"
     [ ! -s stderr ] || fault "help of $command on standard error"
 done
+
+# standard input and compressed files are data like any other
+gzip -c events.csv >events.csv.gz
+gzip -dc events.csv.gz | topn train ease - -o piped.safetensors -q
+good train ease events.csv.gz -o zipped.safetensors
+good recommend piped.safetensors --user u1 --format csv
+cp stdout piped.csv
+good recommend zipped.safetensors --user u1 --format csv
+same stdout piped.csv
+printf 'u1\nnobody\n' | topn recommend zipped.safetensors --users - -n 1 --format csv >stdout 2>stderr
+has stdout '^u1,1,'
+has stderr '^topn: warning: .*"nobody"'

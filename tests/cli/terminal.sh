@@ -5,7 +5,7 @@
 command -v script >/dev/null || { echo "skipped: script(1) is missing" && exit 77; }
 
 make_events 3000 3000 20 >events.csv
-TERM=xterm script -qec "$TOPN_PROGRAM train ease events.csv -o m.safetensors" /dev/null </dev/null >terminal
+TERM=xterm script -qec "$TOPN_PROGRAM train ease events.csv -o m.safetensors --threads 1" /dev/null </dev/null >terminal
 has terminal '\[#*  *\] *[0-9]* %'
 has terminal 'run.seconds.total'
 # the bar is wiped before lines are printed
@@ -14,7 +14,7 @@ lacks lines '%.*run\.'
 
 TERM=xterm script -qec "$TOPN_PROGRAM train ease events.csv -o m.safetensors --quiet" /dev/null </dev/null >terminal
 [ ! -s terminal ] || fault "--quiet printed something on a terminal"
-TERM=dumb script -qec "$TOPN_PROGRAM train ease events.csv -o m.safetensors" /dev/null </dev/null >terminal
+TERM=dumb script -qec "$TOPN_PROGRAM train ease events.csv -o m.safetensors --threads 1" /dev/null </dev/null >terminal
 lacks terminal "$(printf '\033')"
 
 good train ease events.csv -o m.safetensors
