@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "after_training.h"
 #include "progress.h"
 #include "session.h"
 #include "text.h"
@@ -10,6 +11,10 @@
 static const own_option own_options[] = {
     {"output", 'o', "FILE", "", "model file to write (required)"},
     {"from", 0, "MODEL", "", "repeat the training that this model file records; flags change single options"},
+    {"priors-from", 0, "FILE", "",
+     "lines \"item TAB number\": item priors in place of the method's, which other items keep"},
+    {"validate", 0, "PREFIX", "",
+     "evaluate on PREFIX-seen.tsv and PREFIX-hidden.tsv of a split and record the metrics in the model"},
 };
 
 static const char *metadata(const topn_model *model, const char *wanted)
@@ -115,7 +120,8 @@ static void print_figures(const topn_model *model, const char *output)
     table_text(grid, "model");
     table_text(grid, output);
     for (size_t i = 0; topn_model_metadata(model, i, &key, &value); i++)
-        if (strncmp(key, "run.", 4) == 0 || strncmp(key, "train.", 6) == 0 || strcmp(key, "method") == 0) {
+        if (strncmp(key, "run.", 4) == 0 || strncmp(key, "train.", 6) == 0 || strncmp(key, "metric.", 7) == 0 ||
+            strcmp(key, "method") == 0) {
             table_text(grid, key);
             table_text(grid, value);
         }
@@ -138,6 +144,10 @@ static int run(struct session *session)
     STEP(announce(session, data));
     STEP(session_check(session, topn_train(session->context, data, session->options[TOPN_KIND_METHOD],
                                            session->options[TOPN_KIND_READER], &model)));
+    if (session_value(session, "priors-from"))
+        STEP(set_priors(session, session_value(session, "priors-from"), &model));
+    if (session_value(session, "validate"))
+        STEP(validate(session, session_value(session, "validate"), model));
     if (interrupted())
         STEP(complain(CODE_CANCELLED, "cancelled before %s was written", plan.output));
     STEP(session_check(session, topn_model_save(session->context, model, plan.output)));
@@ -166,7 +176,7 @@ const struct command command_train = {
         "zcat log.csv.gz | topn train popularity - -o popular.safetensors",
     .options = own_options,
     .option_count = sizeof own_options / sizeof *own_options,
-    .kinds = KIND_BIT(TOPN_KIND_READER) | KIND_BIT(TOPN_KIND_METHOD),
+    .kinds = KIND_BIT(TOPN_KIND_READER) | KIND_BIT(TOPN_KIND_METHOD) | KIND_BIT(TOPN_KIND_EVALUATION),
     .minimum_operands = 0,
     .maximum_operands = 2,
     .run = run,

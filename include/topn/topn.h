@@ -276,7 +276,12 @@ TOPN_API void topn_model_free(topn_model *model);
 TOPN_API topn_status topn_model_copy_with_priors(topn_context *context, const topn_model *model, const float *priors,
                                                  topn_model **out);
 
+/* The means and intervals of a report as metadata "metric.<name>": what is known of the model travels in its file. Call
+ * it before the model is shared. O(metrics). */
+TOPN_API topn_status topn_model_record_report(topn_context *context, topn_model *model, const topn_report *report);
 TOPN_API uint32_t topn_model_items(const topn_model *model);
+/* π of the item (1 where the model has no priors), NAN past the end. */
+TOPN_API float topn_model_prior(const topn_model *model, uint32_t item);
 TOPN_API uint32_t topn_model_users(const topn_model *model); /* users whose histories the model keeps */
 TOPN_API const char *topn_model_item_id(const topn_model *model, uint32_t item);
 TOPN_API const char *topn_model_item_title(const topn_model *model, uint32_t item);

@@ -2,6 +2,7 @@
 #include <topn/topn.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,25 @@ done:
     return status;
 }
 
+topn_status topn_model_record_report(topn_context *context, topn_model *model, const topn_report *report)
+{
+    topn_metric_result metric;
+    char key[96];
+    topn_status status = TOPN_OK;
+    if (!model || !report)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_model_record_report takes a model and a report");
+    for (size_t index = 0; topn_report_metric(report, index, &metric); index++) {
+        snprintf(key, sizeof key, "metric.%s", metric.name);
+        if (isnan(metric.low))
+            TRY(record_set(context, &model->metadata, key, "%.6f", metric.mean));
+        else
+            TRY(record_set(context, &model->metadata, key, "%.6f (%.6f to %.6f)", metric.mean, metric.low,
+                           metric.high));
+    }
+done:
+    return status;
+}
+
 uint32_t topn_model_items(const topn_model *model)
 {
     return model->items;
@@ -73,6 +93,13 @@ uint32_t topn_model_items(const topn_model *model)
 uint32_t topn_model_users(const topn_model *model)
 {
     return model->user_ids.count;
+}
+
+float topn_model_prior(const topn_model *model, uint32_t item)
+{
+    if (item >= model->items)
+        return NAN;
+    return model->table.priors ? model->table.priors[item] : 1.0f;
 }
 
 const char *topn_model_item_id(const topn_model *model, uint32_t item)
