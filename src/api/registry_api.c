@@ -57,6 +57,14 @@ static bool at_metric(size_t index, registered *out)
     return found;
 }
 
+static bool at_retriever(size_t index, registered *out)
+{
+    const retriever_kind *found = retriever_at(index);
+    if (found)
+        *out = (registered){{found->name, found->summary, found->paper}, found->options};
+    return found;
+}
+
 static bool at_exporter(size_t index, registered *out)
 {
     const exporter *found = exporter_at(index);
@@ -79,7 +87,7 @@ static bool entry_at(topn_kind kind, size_t index, registered *out)
     case TOPN_KIND_METHOD:
         return at_method(index, out);
     case TOPN_KIND_RETRIEVER:
-        return single(index, "exact", "scores every item", &retriever_option_table, out);
+        return at_retriever(index, out);
     case TOPN_KIND_METRIC:
         return at_metric(index, out);
     case TOPN_KIND_EVALUATION:
