@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/threads.h"
@@ -43,6 +45,28 @@ static int tile_rows(size_t n, size_t t)
 static float *tile_at(float *a, size_t n, size_t row_tile, size_t column_tile)
 {
     return a + tile_start(n, row_tile) * n + tile_start(n, column_tile);
+}
+
+topn_status symmetric_create(topn_context *context, size_t n, float **out)
+{
+    *out = NULL;
+    const size_t cells = n <= UINT32_MAX ? n * n : SIZE_MAX;
+    const topn_status status = ALLOCATE_ZEROED(context, cells, out);
+    if (status != TOPN_OK)
+        return status;
+    /* Advice, so its failure is none: whole pages inside the block. */
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)*out;
+    const uintptr_t first = (begin + page - 1) / page * page, last = (begin + cells * sizeof **out) / page * page;
+    if (last > first)
+        (void)madvise((void *)first, last - first, MADV_NOHUGEPAGE);
+    return TOPN_OK;
+}
+
+uint64_t symmetric_lower_bytes(size_t n)
+{
+    const uint64_t square = (uint64_t)n * n * sizeof(float), page = (uint64_t)sysconf(_SC_PAGESIZE);
+    const uint64_t edge = (uint64_t)n * (tile_size(n) * sizeof(float) + page); /* whole tiles on the diagonal, pages */
+    return square / 2 + edge < square ? square / 2 + edge : square;
 }
 
 uint64_t symmetric_scratch_bytes(size_t n)

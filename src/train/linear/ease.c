@@ -42,7 +42,7 @@ static training_cost ease_cost(const topn_data *data, const void *raw)
     const ease_params *params = raw;
     const uint64_t items = data->matrix.columns,
                    kept = is_dense(params, data->matrix.columns) ? 0 : (uint64_t)params->k;
-    training_cost cost = linear_cost(data, 0, (params->prune == PRUNE_ITEM ? 2 : 1) * kept * items);
+    training_cost cost = linear_cost(data, 0, (params->prune == PRUNE_ITEM ? 2 : 1) * kept * items, false);
     cost.remedy = "drop rare items with --min-item-events";
     return cost;
 }

@@ -256,7 +256,7 @@ topn_status linear_inverse(topn_context *context, const linear_system *system, r
     float *a = NULL;
     *p = NULL;
     *probe = (linear_probe){0};
-    TRY(ALLOCATE_ZEROED(context, n * n, &a));
+    TRY(symmetric_create(context, n, &a));
     double start = clock_seconds();
     TRY(linear_gram(context, system, a));
     TRY(linear_phase(context, metadata, "gram", start));
@@ -280,12 +280,13 @@ done:
     return status;
 }
 
-training_cost linear_cost(const topn_data *data, int factorisations, uint64_t table_entries)
+training_cost linear_cost(const topn_data *data, int factorisations, uint64_t table_entries, bool lower_only)
 {
     const uint64_t n = data->matrix.columns, events = data->matrix.indptr[data->matrix.rows];
     const uint64_t reordered = 16 * events + 24 * ((uint64_t)data->matrix.rows + n); /* X and Xᵀ in model order */
+    const uint64_t matrix = lower_only ? symmetric_lower_bytes(n) : 4 * n * n;
     return (training_cost){
-        .bytes = 4 * n * n + symmetric_scratch_bytes(n) + reordered + 8 * table_entries + 64 * n * sizeof(double),
+        .bytes = matrix + symmetric_scratch_bytes(n) + reordered + 8 * table_entries + 64 * n * sizeof(double),
         .flops = (1.0 + factorisations / 3.0) * (double)n * (double)n * (double)n,
     };
 }

@@ -62,8 +62,9 @@ void linear_probe_clear(linear_probe *probe);
 topn_status linear_inverse(topn_context *context, const linear_system *system, record *metadata, float **p,
                            linear_probe *probe);
 
-/* Peak bytes and flops of linear_inverse followed by `factorisations` of n³/3, with a sparse table as result. */
-training_cost linear_cost(const topn_data *data, int factorisations, uint64_t table_entries);
+/* Peak bytes and flops of linear_inverse followed by `factorisations` of n³/3, with a sparse table as result.
+ * lower_only: the upper triangle is never touched, and so takes no memory. */
+training_cost linear_cost(const topn_data *data, int factorisations, uint64_t table_entries, bool lower_only);
 
 /* π_i = base_i · (events of i)^−c, or NULL when all are 1. base [items] or NULL. */
 topn_status linear_priors(topn_context *context, const topn_data *data, double score_exponent, const float *base,
