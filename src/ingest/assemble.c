@@ -7,7 +7,7 @@
  * does. Users and items that lose all their events leave too.
  */
 #include "base/memory.h"
-#include "ingest/event_time.h"
+#include "base/timestamp.h"
 #include "ingest/id_order.h"
 #include "ingest/titles.h"
 #include "numeric/sparse.h"
@@ -469,6 +469,15 @@ done:
     return status;
 }
 
+/* Value of the option --name. */
+static topn_status time_option(topn_context *context, const char *name, const char *text, int64_t *out)
+{
+    if (timestamp_parse(text, out))
+        return TOPN_OK;
+    return fail(context, TOPN_ERROR_OPTION,
+                "--%s: \"%s\" is not a time; write seconds since 1970 or YYYY-MM-DD[THH:MM:SS]", name, text);
+}
+
 static topn_status time_span(topn_context *context, const event_sink *sink, const reader_params *params, assembly *work)
 {
     topn_status status;
@@ -479,9 +488,9 @@ static topn_status time_span(topn_context *context, const event_sink *sink, cons
                     "--%s needs a time column; the source has none (--time-column names it)",
                     params->since ? "since" : "until");
     if (params->since)
-        TRY(event_time_option(context, "since", params->since, &work->since));
+        TRY(time_option(context, "since", params->since, &work->since));
     if (params->until)
-        TRY(event_time_option(context, "until", params->until, &work->until));
+        TRY(time_option(context, "until", params->until, &work->until));
     return TOPN_OK;
 done:
     return status;

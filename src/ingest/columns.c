@@ -4,7 +4,6 @@
  */
 #include "ingest/table.h"
 
-#include "ingest/event_time.h"
 #include "ingest/fields.h"
 
 #include <math.h>
@@ -13,6 +12,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/timestamp.h"
 
 /* Names as they are after lower-casing and leaving out everything but letters and digits; the first found wins. */
 static const char *const user_names[] = {"user",     "userid",    "uid",     "users",     "customer", "customerid",
@@ -100,7 +100,7 @@ static void look_at_field(const table_field *field, column_look *column)
     const bool number = is_number(field, &value);
     column->numbers += number;
     column->times += number && is_epoch(value);
-    column->dates += !number && event_time_parse((const char *)field->begin, length, &time, &scaled);
+    column->dates += !number && timestamp_read((const char *)field->begin, length, &time, &scaled);
 }
 
 static topn_status look(topn_context *context, const table_layout *layout, const unsigned char *head, size_t size,

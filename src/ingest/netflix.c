@@ -6,7 +6,7 @@
 #include "ingest/netflix.h"
 
 #include "base/memory.h"
-#include "ingest/event_time.h"
+#include "base/timestamp.h"
 #include "ingest/fields.h"
 #include "ingest/text_lines.h"
 
@@ -61,7 +61,7 @@ static bool parse_line(const unsigned char *line, const unsigned char *end, even
         return event_run_fail(run, TOPN_ERROR_DATA, "rating \"%s\" is not a number that is finite and at least 0",
                               text_excerpt(begin, (size_t)(stop - begin), shown));
     take(&at, end, &begin, &stop);
-    if (!event_time_parse((const char *)begin, (size_t)(stop - begin), &time, &run->scaled_times))
+    if (!timestamp_read((const char *)begin, (size_t)(stop - begin), &time, &run->scaled_times))
         return event_run_fail(run, TOPN_ERROR_DATA, "date \"%s\" is not YYYY-MM-DD",
                               text_excerpt(begin, (size_t)(stop - begin), shown));
     if (*film == FILM_BEFORE)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/table.h"
 
+#include "base/timestamp.h"
 #include "ingest/encoding.h"
-#include "ingest/event_time.h"
 #include "ingest/fields.h"
 
 #include <math.h>
@@ -295,7 +295,7 @@ static inline bool take_weight(cursor *row, float *out)
 static bool slow_time(cursor *row, int64_t *out)
 {
     const table_field field = take_field(&row->layout->dialect, &row->at, row->end);
-    if (event_time_parse((const char *)field.begin, (size_t)(field.end - field.begin), out, &row->run->scaled_times))
+    if (timestamp_read((const char *)field.begin, (size_t)(field.end - field.begin), out, &row->run->scaled_times))
         return true;
     return bad_number(row->run, "time", &field, "a number of seconds or a date such as 2024-01-31T12:00:00");
 }
@@ -314,8 +314,8 @@ static inline bool take_time(cursor *row, int64_t *out)
         }
         if (count > 0 && count < 16 && at + count < row->end && ends_here(row->layout, at + count)) {
             *out = (int64_t)high;
-            if (__builtin_expect(*out >= EVENT_TIME_SECONDS_END, 0))
-                *out = event_time_scale(*out, &row->run->scaled_times);
+            if (__builtin_expect(*out >= TIMESTAMP_SECONDS_END, 0))
+                *out = timestamp_scale(*out, &row->run->scaled_times);
             row->at = at + count;
             return true;
         }

@@ -12,8 +12,8 @@
 #include <zstd.h>
 
 #include "base/random.h"
+#include "base/timestamp.h"
 #include "ingest/encoding.h"
-#include "ingest/event_time.h"
 #include "ingest/fields.h"
 #include "ingest/npy.h"
 #include "ingest/source.h"
@@ -143,17 +143,20 @@ static void times_of_events(void **state)
         {"2024-02-29T23:59+05:30", 1709231340},
         {"2024-02-29T23:59:00-0100", 1709254740},
         {"1969-12-31T23:59:59Z", -1},
+        {"2024-02-29Z", 1709164800},
+        {"1e9", 1000000000},
     };
-    static const char *const bad[] = {"",    "x",    "2024-13-01", "2023-02-29", "2024-02-29T", "2024-02-29T25:00",
-                                      "nan", "1e400"};
+    static const char *const bad[] = {
+        "",    "x",     "2024-13-01", "2023-02-29",  "2024-02-29T",      "2024-02-29T25:00",
+        "nan", "1e400", "0000-01-01", "2024-02-29+", "2024-02-29T10:00+"};
     int64_t found;
     bool scaled;
     for (size_t at = 0; at < sizeof good / sizeof *good; at++) {
-        assert_true(event_time_parse(good[at].text, strlen(good[at].text), &found, &scaled));
+        assert_true(timestamp_read(good[at].text, strlen(good[at].text), &found, &scaled));
         assert_int_equal(found, good[at].wanted);
     }
     for (size_t at = 0; at < sizeof bad / sizeof *bad; at++)
-        assert_false(event_time_parse(bad[at], strlen(bad[at]), &found, &scaled));
+        assert_false(timestamp_read(bad[at], strlen(bad[at]), &found, &scaled));
 }
 
 /* Content of a source read in steps. */
