@@ -14,24 +14,55 @@
 #include "base/memory.h"
 #include "base/timestamp.h"
 
-/* Names as they are after lower-casing and leaving out everything but letters and digits; the first found wins. */
-static const char *const user_names[] = {"user",     "userid",    "uid",     "users",     "customer", "customerid",
-                                         "visitor",  "visitorid", "member",  "memberid",  "reviewer", "reviewerid",
-                                         "account",  "accountid", "client",  "clientid",  "person",   "personid",
-                                         "username", "usersha1",  "session", "sessionid", NULL};
+/* Names in the form that column_plain_name gives them; the first found wins. */
+static const char *const user_names[] = {
+    "user",       "userid",     "uid",         "users",        "userindex", "useridx",    "userkey",      "userhash",
+    "customer",   "customerid", "custid",      "visitor",      "visitorid", "member",     "memberid",     "reviewer",
+    "reviewerid", "account",    "accountid",   "client",       "clientid",  "person",     "personid",     "profile",
+    "profileid",  "listener",   "listenerid",  "reader",       "readerid",  "viewer",     "viewerid",     "buyer",
+    "buyerid",    "shopper",    "shopperid",   "player",       "playerid",  "subscriber", "subscriberid", "student",
+    "studentid",  "household",  "householdid", "householdkey", "username",  "usersha1",   "device",       "deviceid",
+    "cookie",     "cookieid",   "session",     "sessionid",    "playlist",  "playlistid", "basket",       "basketid",
+    "order",      "orderid",    "invoice",     "invoiceno",    "u",         NULL};
 static const char *const item_names[] = {
-    "item",      "itemid",     "iid",     "items",   "movie",     "movieid", "film",      "filmid",     "product",
-    "productid", "parentasin", "asin",    "sku",     "stockcode", "article", "articleid", "artist",     "artistid",
-    "song",      "songid",     "track",   "trackid", "book",      "bookid",  "isbn",      "business",   "businessid",
-    "game",      "gameid",     "app",     "appid",   "venue",     "venueid", "location",  "locationid", "poi",
-    "poiid",     "paper",      "paperid", "anime",   "animeid",   "recipe",  "recipeid",  "news",       "newsid",
-    "doc",       "docid",      "url",     NULL};
-static const char *const weight_names[] = {"rating",   "ratings", "weight",   "score", "count",     "counts",
-                                           "value",    "stars",   "overall",  "plays", "playcount", "listens",
-                                           "quantity", "qty",     "strength", NULL};
-static const char *const time_names[] = {"timestamp",  "time", "date",   "datetime",  "unixtime", "unixreviewtime",
-                                         "eventtime",  "ts",   "tstamp", "createdat", "created",  "ratingtimestamp",
-                                         "reviewtime", NULL};
+    "item",   "itemid",   "iid",        "items",        "itemindex", "itemidx",   "itemkey",     "itemcode",
+    "movie",  "movieid",  "film",       "filmid",       "product",   "productid", "productcode", "parentasin",
+    "asin",   "sku",      "skuid",      "stockcode",    "article",   "articleid", "artist",      "artistid",
+    "song",   "songid",   "track",      "trackid",      "trackuri",  "album",     "albumid",     "book",
+    "bookid", "isbn",     "business",   "businessid",   "game",      "gameid",    "app",         "appid",
+    "venue",  "venueid",  "location",   "locationid",   "poi",       "poiid",     "place",       "placeid",
+    "hotel",  "hotelid",  "restaurant", "restaurantid", "listing",   "listingid", "property",    "propertyid",
+    "paper",  "paperid",  "anime",      "animeid",      "recipe",    "recipeid",  "beer",        "beerid",
+    "wine",   "wineid",   "news",       "newsid",       "doc",       "docid",     "video",       "videoid",
+    "show",   "showid",   "episode",    "episodeid",    "podcast",   "podcastid", "channel",     "channelid",
+    "course", "courseid", "job",        "jobid",        "post",      "postid",    "page",        "pageid",
+    "photo",  "photoid",  "image",      "imageid",      "content",   "contentid", "offer",       "offerid",
+    "repo",   "repoid",   "ean",        "gtin",         "upc",       "url",       "i",           NULL};
+static const char *const weight_names[] = {
+    "rating",    "ratings",    "weight",     "score",    "count",  "counts",   "value",      "stars",
+    "overall",   "plays",      "playcount",  "listens",  "clicks", "views",    "visits",     "purchases",
+    "checkins",  "bookrating", "userrating", "quantity", "qty",    "strength", "confidence", "preference",
+    "frequency", "watchratio", "r",          "w",        NULL};
+static const char *const time_names[] = {"timestamp",
+                                         "time",
+                                         "date",
+                                         "datetime",
+                                         "unixtime",
+                                         "unixreviewtime",
+                                         "unixtimestamp",
+                                         "eventtime",
+                                         "ts",
+                                         "tstamp",
+                                         "createdat",
+                                         "created",
+                                         "ratingtimestamp",
+                                         "reviewtime",
+                                         "orderdate",
+                                         "invoicedate",
+                                         "reviewdate",
+                                         "purchasedate",
+                                         "t",
+                                         NULL};
 static const char *const *const known_names[ROLE_COUNT] = {
     [ROLE_USER] = user_names, [ROLE_ITEM] = item_names, [ROLE_WEIGHT] = weight_names, [ROLE_TIME] = time_names};
 
@@ -41,17 +72,22 @@ const char *column_role_name(column_role role)
     return names[role];
 }
 
+void column_plain_name(const char *name, char *out, size_t capacity)
+{
+    size_t length = 0;
+    for (; *name && length + 1 < capacity; name++) {
+        const char letter = *name >= 'A' && *name <= 'Z' ? (char)(*name + 32) : *name;
+        if ((letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9'))
+            out[length++] = letter;
+    }
+    out[length] = '\0';
+}
+
 /* Place of the name in the list of a role, SIZE_MAX when absent. */
 static size_t name_rank(const char *name, column_role role)
 {
     char plain[64];
-    size_t length = 0;
-    for (; *name && length + 1 < sizeof plain; name++) {
-        const char letter = *name >= 'A' && *name <= 'Z' ? (char)(*name + 32) : *name;
-        if ((letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9'))
-            plain[length++] = letter;
-    }
-    plain[length] = '\0';
+    column_plain_name(name, plain, sizeof plain);
     for (size_t rank = 0; known_names[role] && known_names[role][rank]; rank++)
         if (strcmp(known_names[role][rank], plain) == 0)
             return rank;
@@ -144,10 +180,24 @@ static bool is_named(const char *option)
     return option && strcmp(option, "none") != 0 && option[strspn(option, "0123456789")] != '\0';
 }
 
-/* A first line is a header when it holds a name the field uses, or text above numbers. */
+/* Whether names of the first line are those of columns. One letter is also an id: then a user's and an item's name must
+ * both be there. */
+static bool has_known_names(const table_look *look)
+{
+    bool word = false, roles[ROLE_COUNT] = {false};
+    for (size_t column = 0; column < look->count; column++) {
+        const char *name = look->columns[column].name;
+        const column_role role = column_guess(name);
+        roles[role] = true;
+        word = word || (role != ROLE_NONE && name[0] && name[1]);
+    }
+    return word || (roles[ROLE_USER] && roles[ROLE_ITEM]);
+}
+
+/* A first line is a header when it holds names the field uses, or text above numbers. */
 static bool has_header(const reader_params *params, const table_look *look)
 {
-    bool above_numbers = false, known = false, numeric = false;
+    bool above_numbers = false, numeric = false;
     if (params->header != 0)
         return params->header == 1;
     if (is_named(params->user_column) || is_named(params->item_column) || is_named(params->weight_column) ||
@@ -155,11 +205,10 @@ static bool has_header(const reader_params *params, const table_look *look)
         return true;
     for (size_t column = 0; column < look->count; column++) {
         const column_look *at = &look->columns[column];
-        known = known || column_guess(at->name) != ROLE_NONE;
         numeric = numeric || at->first_number;
         above_numbers = above_numbers || (!at->first_number && look->lines > 0 && at->numbers == look->lines);
     }
-    return !numeric && (known || above_numbers);
+    return !numeric && (above_numbers || has_known_names(look));
 }
 
 /* Column that the option names: its index, or look->count for none; FAILs with what there is. */
@@ -325,6 +374,7 @@ static topn_status columns_find(topn_context *context, const char *path, const r
     sink->has_weights = places[ROLE_WEIGHT] < seen.count;
     sink->has_times = places[ROLE_TIME] < seen.count;
     describe(&seen, layout, places, text, sizeof text);
+    log_line(context, "header: %s", layout->header ? "line 1" : "none");
     log_line(context, "columns: %s", text);
     TRY(event_sink_describe(context, sink, name, text));
 done:

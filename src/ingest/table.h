@@ -56,6 +56,8 @@ size_t table_text(const table_field *field, bool latin1, char *out, size_t capac
 /* The text_parser of tables; layout is a table_layout. */
 void table_parse(const text_chunk *chunk, const void *layout, event_run *run);
 
+/* A header name in lower case, without anything but letters and digits: "User-ID" becomes "userid". */
+void column_plain_name(const char *name, char *out, size_t capacity);
 /* Column of a header name, by what the field calls users, items, weights and times; ROLE_NONE when unknown. */
 column_role column_guess(const char *name);
 const char *column_role_name(column_role role);

@@ -22,14 +22,8 @@ typedef struct title_layout {
 
 static bool name_is(const char *name, const char *const *list)
 {
-    char plain[32];
-    size_t length = 0;
-    for (; *name && length + 1 < sizeof plain; name++) {
-        const char letter = *name >= 'A' && *name <= 'Z' ? (char)(*name + 32) : *name;
-        if ((letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9'))
-            plain[length++] = letter;
-    }
-    plain[length] = '\0';
+    char plain[64];
+    column_plain_name(name, plain, sizeof plain);
     for (; *list; list++)
         if (strcmp(*list, plain) == 0)
             return true;
@@ -39,9 +33,8 @@ static bool name_is(const char *name, const char *const *list)
 /* Header names, with RecBole's ":type" left out. */
 static void find_columns(const unsigned char *text, size_t size, title_layout *layout)
 {
-    static const char *const title_names[] = {"title",     "name",        "movietitle",  "itemname",
-                                              "itemtitle", "productname", "productname", "artistname",
-                                              "trackname", "booktitle",   NULL};
+    static const char *const title_names[] = {"title",       "name",       "movietitle", "itemname",  "itemtitle",
+                                              "productname", "artistname", "trackname",  "booktitle", NULL};
     static const char *const id_names[] = {"id", NULL};
     table_field fields[TITLE_FIELDS];
     const unsigned char *next;

@@ -83,7 +83,8 @@ static void reading(void **state)
     lines[0] = '\0';
     topn_data *data =
         read_with(write_file("a.csv", "user,item,rating,time\nann,2,4,100\nbob,10,3,200\nann,10,1,50\n"), NULL, NULL);
-    assert_string_equal(lines, "columns: user=1 (user), item=2 (item), weight=3 (rating), time=4 (time)\n"
+    assert_string_equal(lines, "header: line 1\n"
+                               "columns: user=1 (user), item=2 (item), weight=3 (rating), time=4 (time)\n"
                                "format: delimited (comma)\n");
     topn_context_set_log(context, NULL, NULL);
     assert_int_equal(topn_data_users(data), 2);

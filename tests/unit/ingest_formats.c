@@ -90,6 +90,35 @@ static void headers(void **state)
     reads("\xef\xbb\xbfitem,user\r\n1,2\r\n\r\n", NULL, "2:1", NULL, "user=2 (user), item=1 (item)");
 }
 
+/* Short and rarer names; what stands below them is text, so the names alone tell. */
+static void header_names(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {{"u", "i"},
+                                           {"U", "I"},
+                                           {"uid", "iid"},
+                                           {"user", "track"},
+                                           {"customer", "sku"},
+                                           {"visitorid", "itemid"},
+                                           {"profile", "artist"},
+                                           {"User-ID", "ISBN"},
+                                           {"Member ID", "Item_Code"}};
+    for (size_t pair = 0; pair < sizeof pairs / sizeof *pairs; pair++) {
+        char text[100], wanted[100];
+        snprintf(text, sizeof text, "%s;%s\na;x\nb;y\n", pairs[pair][0], pairs[pair][1]);
+        snprintf(wanted, sizeof wanted, "user=1 (%s), item=2 (%s)", pairs[pair][0], pairs[pair][1]);
+        reads(text, NULL, "a:x b:y", "delimited (semicolon)", wanted);
+    }
+    reads("i,u,r,t\nx,a,3,5\n", NULL, "a:x=3@5", NULL, "user=2 (u), item=1 (i), weight=3 (r), time=4 (t)");
+    reads("timestamp,visitorid,event,itemid,transactionid\n1433221332117,257597,view,355908,\n", NULL,
+          "257597:355908@1433221332", NULL,
+          "user=2 (visitorid), item=4 (itemid), time=1 (timestamp); not used: 3 (event), 5 (transactionid)");
+    reads("who,what\na,5\nb,6\n", NULL, "a:5 b:6", NULL, "user=1 (who), item=2 (what)"); /* text above numbers */
+    reads("u,x\na,y\n", NULL, "a:y u:x", NULL, "user=1, item=2");                        /* one letter alone is an id */
+    reads("5,x\nb,x\n", NULL, "5:x b:x", NULL, "user=1, item=2");
+    reads("u,i\na,x\n", OPTIONS("header", "no"), "a:x u:i", NULL, "user=1, item=2");
+}
+
 static void positions(void **state)
 {
     (void)state;
@@ -107,6 +136,8 @@ static void quotes(void **state)
     reads("a\t\"b\nc\td\"\ne\tf\"g\"\n", NULL, "a:\"b c:d\" e:f\"g\"", NULL, NULL);
     refuses("a,\"b\nc,d\n", OPTIONS("format", "delimited", "separator", ","), TOPN_ERROR_DATA,
             "events:1: a quoted field does not end with a quote");
+    refuses("user,item\na,x\nb,y\nc,\"z", NULL, TOPN_ERROR_DATA, "events:4: a quoted field does not end with a quote");
+    refuses("a,\"x", OPTIONS("separator", ","), TOPN_ERROR_DATA, "events:1: a quoted field does not end with a quote");
     refuses("u,i\n\"a\nb\",c\nd,e,f\n", OPTIONS("header", "yes"), TOPN_ERROR_DATA,
             "events:4: 3 fields where the first line has 2");
 }
@@ -267,11 +298,14 @@ static void filters_keep_or_drop_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(separators),    cmocka_unit_test(headers),       cmocka_unit_test(positions),
-        cmocka_unit_test(quotes),        cmocka_unit_test(encodings),     cmocka_unit_test(order_of_ids),
-        cmocka_unit_test(duplicates),    cmocka_unit_test(times),         cmocka_unit_test(broken_tables),
-        cmocka_unit_test(adjacency),     cmocka_unit_test(recbole),       cmocka_unit_test(netflix),
-        cmocka_unit_test(matrix_market), cmocka_unit_test(ncf_negatives), cmocka_unit_test(filters_keep_or_drop_empty),
+        cmocka_unit_test(separators),    cmocka_unit_test(headers),
+        cmocka_unit_test(header_names),  cmocka_unit_test(positions),
+        cmocka_unit_test(quotes),        cmocka_unit_test(encodings),
+        cmocka_unit_test(order_of_ids),  cmocka_unit_test(duplicates),
+        cmocka_unit_test(times),         cmocka_unit_test(broken_tables),
+        cmocka_unit_test(adjacency),     cmocka_unit_test(recbole),
+        cmocka_unit_test(netflix),       cmocka_unit_test(matrix_market),
+        cmocka_unit_test(ncf_negatives), cmocka_unit_test(filters_keep_or_drop_empty),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
