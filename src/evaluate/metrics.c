@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "evaluate/metric.h"
 
-#include <string.h>
+#include "base/registry.h"
 
 #define METRIC(identifier) extern const metric metric_##identifier;
 #include "evaluate/metrics.def"
@@ -13,15 +13,4 @@ static const metric *const metrics[] = {
 #undef METRIC
 };
 
-const metric *metric_at(size_t index)
-{
-    return index < sizeof metrics / sizeof *metrics ? metrics[index] : NULL;
-}
-
-const metric *metric_find(const char *name)
-{
-    for (size_t index = 0; metric_at(index); index++)
-        if (strcmp(metrics[index]->name, name) == 0)
-            return metrics[index];
-    return NULL;
-}
+REGISTRY_ACCESS(metric, metric, metrics)

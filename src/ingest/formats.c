@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/format.h"
 
-#include <string.h>
+#include "base/registry.h"
 
 #define FORMAT(identifier) extern const format format_##identifier;
 #include "ingest/formats.def"
@@ -13,15 +13,4 @@ static const format *const formats[] = {
 #undef FORMAT
 };
 
-const format *format_at(size_t index)
-{
-    return index < sizeof formats / sizeof *formats ? formats[index] : NULL;
-}
-
-const format *format_find(const char *name)
-{
-    for (size_t index = 0; format_at(index); index++)
-        if (strcmp(formats[index]->name, name) == 0)
-            return formats[index];
-    return NULL;
-}
+REGISTRY_ACCESS(format, format, formats)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/exporter.h"
 
-#include <string.h>
+#include "base/registry.h"
 
 static const option_row export_options[] = {
     OPTION_BOOLEAN(export_params, fold_priors, "fold-priors", false,
@@ -20,15 +20,4 @@ static const exporter *const exporters[] = {
 #undef EXPORTER
 };
 
-const exporter *exporter_at(size_t index)
-{
-    return index < sizeof exporters / sizeof *exporters ? exporters[index] : NULL;
-}
-
-const exporter *exporter_find(const char *name)
-{
-    for (size_t index = 0; exporter_at(index); index++)
-        if (strcmp(exporters[index]->name, name) == 0)
-            return exporters[index];
-    return NULL;
-}
+REGISTRY_ACCESS(exporter, exporter, exporters)

@@ -3,9 +3,9 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
+#include "base/registry.h"
 #include "retrieve/cache.h"
 
 static const option_row exact_options[] = {
@@ -27,18 +27,7 @@ static const retriever_kind *const retrievers[] = {
 #undef RETRIEVER
 };
 
-const retriever_kind *retriever_at(size_t index)
-{
-    return index < sizeof retrievers / sizeof *retrievers ? retrievers[index] : NULL;
-}
-
-const retriever_kind *retriever_find(const char *name)
-{
-    for (size_t index = 0; retriever_at(index); index++)
-        if (strcmp(retrievers[index]->name, name) == 0)
-            return retrievers[index];
-    return NULL;
-}
+REGISTRY_ACCESS(retriever_kind, retriever, retrievers)
 
 /* Encoder and item table must be a pair that scores can be computed from. */
 static topn_status check_shapes(topn_context *context, const topn_model *model)

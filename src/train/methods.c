@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/method.h"
 
-#include <string.h>
+#include "base/registry.h"
 
 #define METHOD(identifier) extern const method method_##identifier;
 #include "train/methods.def"
@@ -13,15 +13,4 @@ static const method *const methods[] = {
 #undef METHOD
 };
 
-const method *method_at(size_t index)
-{
-    return index < sizeof methods / sizeof *methods ? methods[index] : NULL;
-}
-
-const method *method_find(const char *name)
-{
-    for (size_t index = 0; method_at(index); index++)
-        if (strcmp(methods[index]->name, name) == 0)
-            return methods[index];
-    return NULL;
-}
+REGISTRY_ACCESS(method, method, methods)
