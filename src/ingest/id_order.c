@@ -84,7 +84,7 @@ done:
 
 static uint32_t slot_of(const id_order *order, uint32_t code)
 {
-    uint32_t slot = (code * UINT32_C(2654435769)) & order->mask;
+    uint32_t slot = id_order_slot(order, code);
     while (order->keys[slot] && order->keys[slot] != code + 1)
         slot = (slot + 1) & order->mask;
     return slot;

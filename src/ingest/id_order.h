@@ -34,13 +34,21 @@ static inline uint32_t count_bits(uint64_t word)
     return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
 }
 
+/* Where the search for a number starts. Ids are often multiples of a power of two, whose products differ in their upper
+ * half alone: it is folded in. */
+static inline uint32_t id_order_slot(const id_order *order, uint32_t code)
+{
+    const uint32_t product = code * UINT32_C(2654435769);
+    return (product ^ product >> 16) & order->mask;
+}
+
 static inline uint32_t id_order_number(const id_order *order, uint32_t code)
 {
     if (order->bits) {
         const uint64_t below = order->bits[code >> 6] & ((UINT64_C(1) << (code & 63)) - 1);
         return order->before[code >> 6] + count_bits(below);
     }
-    uint32_t slot = (code * UINT32_C(2654435769)) & order->mask;
+    uint32_t slot = id_order_slot(order, code);
     while (order->keys[slot] != code + 1)
         slot = (slot + 1) & order->mask;
     return order->ranks[slot];

@@ -15,6 +15,7 @@
 #include "base/timestamp.h"
 #include "ingest/encoding.h"
 #include "ingest/fields.h"
+#include "ingest/id_order.h"
 #include "ingest/npy.h"
 #include "ingest/source.h"
 #include "ingest_read.h"
@@ -159,6 +160,25 @@ static void times_of_events(void **state)
         assert_false(timestamp_read(bad[at], strlen(bad[at]), &found, &scaled));
 }
 
+/* Ids with the same low bits start in different places. */
+static void sparse_numbers_spread(void **state)
+{
+    (void)state;
+    enum { SLOTS = 1 << 15, IDS = SLOTS / 2 };
+    const id_order order = {.mask = SLOTS - 1};
+    for (int shift = 0; shift < 17; shift++) {
+        static bool taken[SLOTS];
+        uint32_t distinct = 0;
+        memset(taken, 0, sizeof taken);
+        for (uint32_t id = 0; id < IDS; id++) {
+            bool *slot = &taken[id_order_slot(&order, id << shift)];
+            distinct += !*slot;
+            *slot = true;
+        }
+        assert_true(distinct > IDS / 2);
+    }
+}
+
 /* Content of a source read in steps. */
 static topn_status drain(const void *bytes, size_t size, size_t step, char *out)
 {
@@ -287,9 +307,16 @@ static void npy_headers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(digits),      cmocka_unit_test(marks),           cmocka_unit_test(real_numbers),
-        cmocka_unit_test(utf8),        cmocka_unit_test(times_of_events), cmocka_unit_test(weights_are_exact),
-        cmocka_unit_test(sources),     cmocka_unit_test(npz_files),       cmocka_unit_test(broken_npz),
+        cmocka_unit_test(digits),
+        cmocka_unit_test(marks),
+        cmocka_unit_test(real_numbers),
+        cmocka_unit_test(utf8),
+        cmocka_unit_test(times_of_events),
+        cmocka_unit_test(sparse_numbers_spread),
+        cmocka_unit_test(weights_are_exact),
+        cmocka_unit_test(sources),
+        cmocka_unit_test(npz_files),
+        cmocka_unit_test(broken_npz),
         cmocka_unit_test(npy_headers),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
