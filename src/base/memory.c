@@ -87,38 +87,101 @@ static uint64_t read_number(const char *path)
     return number;
 }
 
-/* MemAvailable of /proc/meminfo, in bytes. */
+/* The number after `key` at the start of a line of a file such as memory.stat; false when there is none. */
+static bool read_entry(const char *path, const char *key, uint64_t *out)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    char line[256];
+    bool found = false;
+    while (!found && fgets(line, sizeof line, file))
+        found = strncmp(line, key, strlen(key)) == 0 && sscanf(line + strlen(key), "%" SCNu64, out) == 1;
+    fclose(file);
+    return found;
+}
+
+/* In bytes. */
 static uint64_t machine_available(void)
 {
-    FILE *file = fopen("/proc/meminfo", "re");
-    if (!file)
+    uint64_t kibibytes;
+    return read_entry("/proc/meminfo", "MemAvailable:", &kibibytes) ? kibibytes << 10 : UINT64_MAX;
+}
+
+/* Where a version of control groups keeps what. */
+typedef struct group_files {
+    const char *root,
+        *own; /* of the tree, and what stands before this process's place in a line of /proc/self/cgroup */
+    const char *limit, *used, *cache[2];
+} group_files;
+
+static const group_files group_versions[] = {
+    {"/sys/fs/cgroup", "0::", "memory.max", "memory.current", {"inactive_file ", "active_file "}},
+    {"/sys/fs/cgroup/memory",
+     ":memory:",
+     "memory.limit_in_bytes",
+     "memory.usage_in_bytes",
+     {"total_inactive_file ", "total_active_file "}},
+};
+
+/* This process's place in the tree, "" when it is not told. */
+static void find_group(const char *own, char *place, size_t capacity)
+{
+    char line[512];
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    place[0] = '\0';
+    while (file && !place[0] && fgets(line, sizeof line, file)) {
+        const char *at = strstr(line, own);
+        if (at)
+            snprintf(place, capacity, "%.*s", (int)strcspn(at + strlen(own), "\n"), at + strlen(own));
+    }
+    if (file)
+        fclose(file);
+}
+
+/* What one group still grants. The cache of files counts as used, but gives way. */
+static uint64_t group_left(const group_files *files, const char *folder)
+{
+    char path[800];
+    snprintf(path, sizeof path, "%s/%s", folder, files->limit);
+    const uint64_t limit = read_number(path);
+    snprintf(path, sizeof path, "%s/%s", folder, files->used);
+    uint64_t used = read_number(path);
+    if (limit == UINT64_MAX || used == UINT64_MAX)
         return UINT64_MAX;
-    char line[256];
-    uint64_t kibibytes = 0, available = UINT64_MAX;
-    while (fgets(line, sizeof line, file))
-        if (sscanf(line, "MemAvailable: %" SCNu64, &kibibytes) == 1)
-            available = kibibytes << 10;
-    fclose(file);
-    return available;
+    snprintf(path, sizeof path, "%s/memory.stat", folder);
+    for (int key = 0; key < 2; key++) {
+        uint64_t cache;
+        if (read_entry(path, files->cache[key], &cache))
+            used -= cache < used ? cache : used;
+    }
+    return limit > used ? limit - used : 0;
+}
+
+/* The least that the group of this process and those around it grant. A container may show its own as the root. */
+static uint64_t groups_left(const group_files *files)
+{
+    char folder[600], place[512];
+    const size_t root = strlen(files->root);
+    find_group(files->own, place, sizeof place);
+    snprintf(folder, sizeof folder, "%s%s", files->root, place);
+    uint64_t least = UINT64_MAX;
+    for (char *end = folder + strlen(folder); end && end >= folder + root; end = strrchr(folder, '/')) {
+        *end = '\0';
+        const uint64_t left = group_left(files, folder);
+        least = left < least ? left : least;
+    }
+    return least;
 }
 
 uint64_t memory_available(const topn_context *context)
 {
-    uint64_t available = machine_available();
-    uint64_t limit = read_number("/sys/fs/cgroup/memory.max");
-    uint64_t used = read_number("/sys/fs/cgroup/memory.current");
-    if (limit == UINT64_MAX) {
-        limit = read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-        used = read_number("/sys/fs/cgroup/memory/memory.usage_in_bytes");
-    }
-    if (limit != UINT64_MAX && used != UINT64_MAX) {
-        const uint64_t left = limit > used ? limit - used : 0;
-        if (left < available)
-            available = left;
-    }
-    if (context && context->memory_limit && context->memory_limit < available)
-        available = context->memory_limit;
-    return available;
+    const uint64_t grants[] = {machine_available(), groups_left(&group_versions[0]), groups_left(&group_versions[1]),
+                               context && context->memory_limit ? context->memory_limit : UINT64_MAX};
+    uint64_t least = UINT64_MAX;
+    for (size_t at = 0; at < sizeof grants / sizeof *grants; at++)
+        least = grants[at] < least ? grants[at] : least;
+    return least;
 }
 
 uint64_t memory_peak(void)

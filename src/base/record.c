@@ -83,7 +83,8 @@ topn_status record_set_options(topn_context *context, record *fields, const char
     char key[128];
     for (size_t index = 0; topn_options_info(options, index, &info); index++) {
         snprintf(key, sizeof key, "%s%s", prefix, info.name);
-        TRY(record_set(context, fields, key, "%s", topn_options_get(options, info.name)));
+        const char *value = topn_options_get(options, info.name);
+        TRY(value ? record_set(context, fields, key, "%s", value) : fail_memory(context, sizeof key));
     }
 done:
     return status;

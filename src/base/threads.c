@@ -25,7 +25,7 @@ int threads_available(void)
 {
 #ifdef _OPENMP
     cpu_set_t set;
-    int count = 1;
+    int count = omp_get_num_procs(); /* where there are more processors than a cpu_set_t has room for */
     if (sched_getaffinity(0, sizeof set, &set) == 0)
         count = CPU_COUNT(&set);
     const int granted = cgroup_processors();
