@@ -2,7 +2,6 @@
 #include "ingest/events.h"
 
 #include "base/memory.h"
-#include "base/threads.h"
 #include "ingest/encoding.h"
 
 #include <stdarg.h>
@@ -93,10 +92,10 @@ topn_status event_sink_check_shape(topn_context *context, uint64_t users, uint64
                         "leave out its empty rows and columns");
 }
 
-void event_run_begin(event_sink *sink, size_t index)
+void event_run_begin(event_sink *sink, size_t index, uint32_t lane)
 {
     event_run *run = sink->runs[index];
-    run->lane = (uint32_t)thread_index();
+    run->lane = lane;
     run->pools = &sink->lanes[run->lane];
 }
 

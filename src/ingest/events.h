@@ -53,8 +53,9 @@ topn_status event_sink_describe(topn_context *context, event_sink *sink, const c
 topn_status event_sink_runs(topn_context *context, event_sink *sink, size_t count, size_t *first);
 /* MEMORY when ids for a matrix of that shape would not fit. */
 topn_status event_sink_check_shape(topn_context *context, uint64_t users, uint64_t items);
-/* The run starts to be filled by the calling thread. */
-void event_run_begin(event_sink *sink, size_t index);
+/* The run starts to be filled by the thread `lane` (< lane_count) of the library's own: 0 outside of its parallel
+ * loops, whatever thread of the program that is. */
+void event_run_begin(event_sink *sink, size_t index, uint32_t lane);
 
 topn_status event_run_grow(event_run *run, size_t capacity);
 /* Records the failure of the line under way; returns false so that parsers can return it. No context: threads. */

@@ -92,7 +92,7 @@ static topn_status pour(topn_context *context, const csr_file *file, event_sink 
     uint64_t begin, end;
     const npy_array *indptr = &file->arrays[INDPTR];
     TRY(event_sink_runs(context, sink, 1, &first));
-    event_run_begin(sink, first);
+    event_run_begin(sink, first, 0);
     event_run *run = sink->runs[first];
     TRY(memory_check(context, "reading this matrix", file->arrays[INDICES].count * 24, NULL));
     if (!npy_whole(indptr, 0, &begin) || begin != 0)

@@ -40,7 +40,7 @@ static topn_status pour(topn_context *context, const topn_data *data, event_sink
     sink->has_weights = data->has_weights;
     sink->has_times = data->times != NULL;
     TRY(event_sink_runs(context, sink, 1, &first));
-    event_run_begin(sink, first);
+    event_run_begin(sink, first, 0);
     event_run *run = sink->runs[first];
     TRY(code_table(context, run, &run->pools->users, &data->user_ids, "user", &users));
     TRY(code_table(context, run, &run->pools->items, &data->item_ids, "item", &items));

@@ -2,9 +2,11 @@
 #include "ingest/text_lines.h"
 
 #include "base/memory.h"
+#include "base/threads.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,19 +79,24 @@ static void cut_chunks(const text_lines *lines, const unsigned char *bytes, size
     }
 }
 
-/* Refuses a file whose events will not fit, judged by the events per byte so far. */
+/* Refuses input whose events will not fit, judged by the events per byte so far, or by those so far where the size of
+ * the input is not known. */
 static topn_status check_memory(topn_context *context, const source *from, const event_sink *sink)
 {
     const uint64_t done = source_done(from), total = source_total(from);
-    if (done == 0 || done >= total)
-        return TOPN_OK;
+    const double share = done > 0 && total > done ? (double)total / (double)done : 1;
     uint64_t events = 0;
     for (size_t run = 0; run < sink->count; run++)
         events += sink->runs[run]->count;
-    /* Codes or indices, weight and time; runs and rows exist side by side for a moment. */
-    const double bytes = 16 + (sink->has_weights ? 8 : 4) + (sink->has_times ? 16 : 0);
-    const double coming = (double)events * ((double)total / (double)done) * bytes - (double)events * bytes / 2;
-    return memory_check(context, "reading this file", (uint64_t)coming, "split it, or give the process more memory");
+    /* Codes, weight and time of an event in its run; index, value and time in its row; for a moment side by side. */
+    const unsigned in_run = 8 + (sink->has_weights ? 4 : 0) + (sink->has_times ? 8 : 0);
+    const unsigned in_row = 8 + (sink->has_times ? 8 : 0);
+    /* A limit counts everything, the machine only what is yet to come. */
+    const double held = context->memory_limit ? 0 : (double)events * in_run;
+    char what[320];
+    snprintf(what, sizeof what, "reading %.300s", source_path(from));
+    return memory_check(context, what, (uint64_t)((double)events * share * (in_run + in_row) - held),
+                        "split it, or allow more memory");
 }
 
 /* Parses chunks in parallel; then, in file order, counts lines and reports the first failure. */
@@ -101,7 +108,7 @@ static topn_status parse_chunks(topn_context *context, const source *from, const
     TRY(event_sink_runs(context, sink, count, &first));
 #pragma omp parallel for num_threads(context->threads) schedule(dynamic, 1)
     for (size_t chunk = 0; chunk < count; chunk++) {
-        event_run_begin(sink, first + chunk);
+        event_run_begin(sink, first + chunk, (uint32_t)thread_index());
         lines->parse(&chunks[chunk], lines->layout, sink->runs[first + chunk]);
     }
     for (size_t chunk = 0; chunk < count; chunk++) {
@@ -140,7 +147,7 @@ topn_status text_lines_read(topn_context *context, source *from, const text_line
         }
         TRY(parse_chunks(context, from, lines, chunks, count, sink, &line));
         source_consume(from, (size_t)(chunks[count - 1].end - bytes));
-        if (first)
+        if (first || source_total(from) == 0)
             TRY(check_memory(context, from, sink));
         TRY(progress_report(context, "read", "bytes", source_done(from), source_total(from), NAN));
         want = WINDOW_SIZE;

@@ -244,8 +244,13 @@ static void little_memory(void **state)
         size += (size_t)sprintf(text + size, "%zu,%zu\n", repeat % 99, repeat % 77);
     assert_int_equal(topn_context_create(&context), TOPN_OK);
     context->memory_limit = 1 << 20;
+    assert_int_equal(read_bytes(context, text, size, OPTIONS("format", "delimited"), &data), TOPN_ERROR_MEMORY);
+    assert_null(data);
+    assert_non_null(strstr(topn_context_message(context), "reading events needs "));
+    assert_non_null(strstr(topn_context_message(context), " of memory, --memory has 1.0 MiB; split it, or allow more"));
+    context->memory_limit = 1 << 30;
     assert_int_equal(read_bytes(context, text, size, OPTIONS("format", "delimited"), &data), TOPN_OK);
-    topn_data_free(data); /* fits one window: nothing to predict */
+    topn_data_free(data);
     topn_context_free(context);
 }
 
