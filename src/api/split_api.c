@@ -35,8 +35,7 @@ topn_status topn_data_split(topn_context *context, const topn_data *data, const 
     if (!params)
         return fail(context, TOPN_ERROR_ARGUMENT, "there is no protocol \"%s\"", options_owner(options));
     TRY(check_test(context, chosen, test));
-    if (topn_data_events(data) == 0)
-        return fail(context, TOPN_ERROR_DATA, "the data hold no event to split");
+    TRY(data_require_events(context, data, "to split"));
     TRY(ALLOCATE_ZEROED(context, 1, &split));
     TRY(record_set(context, &split->description, "format", "topn split"));
     TRY(record_set(context, &split->description, "format-version", "1"));

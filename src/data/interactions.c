@@ -141,6 +141,23 @@ done:
     return status;
 }
 
+topn_status data_require_events(topn_context *context, const topn_data *data, const char *purpose)
+{
+    const data_provenance *story = &data->provenance;
+    if (topn_data_events(data) > 0)
+        return TOPN_OK;
+    char rules[600] = "";
+    size_t used = 0;
+    for (size_t index = 0; index < story->dropped_count && used < sizeof rules; index++)
+        used += (size_t)snprintf(rules + used, sizeof rules - used, ", %" PRIu64 " dropped (%s)",
+                                 story->dropped[index].events, story->dropped[index].reason);
+    if (story->rows_read == 0)
+        return fail(context, TOPN_ERROR_DATA, "there are no events %s", purpose);
+    return fail(context, TOPN_ERROR_DATA, "%s%sno events are left %s: %" PRIu64 " read, %" PRIu64 " merged%s",
+                story->source ? story->source : "", story->source ? ": " : "", purpose, story->rows_read,
+                story->duplicates, rules);
+}
+
 /* New index of every kept item, UINT32_MAX for the others; with their number and list. */
 static topn_status number_items(topn_context *context, const topn_data *data, const data_selection *selection,
                                 uint32_t **number, uint32_t **list, uint32_t *count)

@@ -48,6 +48,8 @@ typedef struct data_parts {
 } data_parts;
 topn_status data_assemble(topn_context *context, data_parts *parts, topn_data **out);
 void data_parts_clear(data_parts *parts);
+/* DATA when there are no events, with what the reader's rules did to them; purpose: "to train on". */
+topn_status data_require_events(topn_context *context, const topn_data *data, const char *purpose);
 /* Fills data->fingerprint from the arrays and ids. */
 void data_fingerprint(topn_data *data);
 

@@ -534,8 +534,8 @@ static void note_story(const assembly *work, uint64_t zeros, data_provenance *pr
     note_dropped(provenance, "before --since", work->early);
     note_dropped(provenance, "not before --until", work->late);
     note_dropped(provenance, "below --min-weight", work->light);
-    note_dropped(provenance, "users with few events", work->few_users);
-    note_dropped(provenance, "items with few events", work->few_items);
+    note_dropped(provenance, "below --min-user-events", work->few_users);
+    note_dropped(provenance, "below --min-item-events", work->few_items);
 }
 
 topn_status events_assemble(topn_context *context, event_sink *sink, const reader_params *params,

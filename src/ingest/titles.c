@@ -75,8 +75,11 @@ static topn_status read_lines(topn_context *context, const source *from, const u
             return fail(context, TOPN_ERROR_DATA, "%s:%" PRIu64 ": %zu field%s; an id and a title are needed",
                         source_path(from), line, count, count == 1 ? "" : "s");
         table_text(&fields[layout->id_column], layout->latin1, id, sizeof id);
-        const size_t length = table_text(&fields[layout->title_column], layout->latin1, title, sizeof title);
-        if (!text_is_utf8((const unsigned char *)title, length) && length + 4 < TITLE_SIZE)
+        size_t length = table_text(&fields[layout->title_column], layout->latin1, title, sizeof title);
+        if (length + 4 >= TITLE_SIZE) /* cut, maybe inside a character */
+            while (length + 7 > TITLE_SIZE && !text_is_utf8((const unsigned char *)title, length))
+                title[--length] = '\0';
+        if (!text_is_utf8((const unsigned char *)title, length))
             return fail(context, TOPN_ERROR_DATA,
                         "%s:%" PRIu64 ": the title is not UTF-8; for ISO 8859-1 use --encoding latin-1",
                         source_path(from), line);

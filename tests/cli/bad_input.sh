@@ -70,7 +70,7 @@ wrong 'outside.mtx' outside.mtx
 for filter in "--min-user-events 1000" "--since 2099-01-01"; do
     # shellcheck disable=SC2086
     {
-        refused 1 'no event' train ease events.csv -o out/m.safetensors $filter
+        refused 1 "no events are left to train on: 480 read.*${filter% *}" train ease events.csv -o out/m.safetensors $filter
         refused 1 'no event' import events.csv -o out/d.safetensors $filter
         refused 1 'no event' split events.csv -o out/split $filter
         good describe events.csv $filter --format json

@@ -192,6 +192,24 @@ static void times(void **state)
             "--until: \"soon\" is not a time; write seconds since 1970 or YYYY-MM-DD[THH:MM:SS]");
 }
 
+/* Who needs events is told which rule took them. */
+static void nothing_left(void **state)
+{
+    (void)state;
+    static const char text[] = "a,x,1\na,x,2\na,y,1\nb,x,5\n";
+    topn_data *data;
+    assert_int_equal(
+        read_bytes(context, text, sizeof text - 1, OPTIONS("min-weight", "2", "min-user-events", "2"), &data), TOPN_OK);
+    assert_int_equal(data_require_events(context, data, "to train on"), TOPN_ERROR_DATA);
+    assert_string_equal(topn_context_message(context),
+                        "events: no events are left to train on: 4 read, 1 merged, 1 dropped (below --min-weight), "
+                        "2 dropped (below --min-user-events)");
+    topn_data_free(data);
+    assert_int_equal(read_bytes(context, text, sizeof text - 1, NULL, &data), TOPN_OK);
+    assert_int_equal(data_require_events(context, data, "to train on"), TOPN_OK);
+    topn_data_free(data);
+}
+
 static void broken_tables(void **state)
 {
     (void)state;
@@ -298,14 +316,23 @@ static void filters_keep_or_drop_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(separators),    cmocka_unit_test(headers),
-        cmocka_unit_test(header_names),  cmocka_unit_test(positions),
-        cmocka_unit_test(quotes),        cmocka_unit_test(encodings),
-        cmocka_unit_test(order_of_ids),  cmocka_unit_test(duplicates),
-        cmocka_unit_test(times),         cmocka_unit_test(broken_tables),
-        cmocka_unit_test(adjacency),     cmocka_unit_test(recbole),
-        cmocka_unit_test(netflix),       cmocka_unit_test(matrix_market),
-        cmocka_unit_test(ncf_negatives), cmocka_unit_test(filters_keep_or_drop_empty),
+        cmocka_unit_test(separators),
+        cmocka_unit_test(headers),
+        cmocka_unit_test(header_names),
+        cmocka_unit_test(nothing_left),
+        cmocka_unit_test(positions),
+        cmocka_unit_test(quotes),
+        cmocka_unit_test(encodings),
+        cmocka_unit_test(order_of_ids),
+        cmocka_unit_test(duplicates),
+        cmocka_unit_test(times),
+        cmocka_unit_test(broken_tables),
+        cmocka_unit_test(adjacency),
+        cmocka_unit_test(recbole),
+        cmocka_unit_test(netflix),
+        cmocka_unit_test(matrix_market),
+        cmocka_unit_test(ncf_negatives),
+        cmocka_unit_test(filters_keep_or_drop_empty),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

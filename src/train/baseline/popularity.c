@@ -33,8 +33,7 @@ static topn_status popularity_train(topn_context *context, const topn_data *data
     const sparse_matrix *x = &data->matrix;
     topn_status status;
     double *sums = NULL; /* [items] */
-    if (x->columns == 0 || x->indptr[x->rows] == 0)
-        return fail(context, TOPN_ERROR_DATA, "there are no events to train on");
+    TRY(data_require_events(context, data, "to train on"));
     TRY(ALLOCATE_ZEROED(context, x->columns, &sums));
     TRY(ALLOCATE(context, x->columns, &model->table.biases));
     for (uint64_t at = 0; at < x->indptr[x->rows]; at++)

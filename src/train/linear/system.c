@@ -114,8 +114,7 @@ topn_status linear_system_create(topn_context *context, const topn_data *data, c
     topn_status status;
     const sparse_matrix *from = &data->matrix;
     *out = (linear_system){0};
-    if (from->columns == 0 || from->indptr[from->rows] == 0)
-        return fail(context, TOPN_ERROR_DATA, "there are no events to train on");
+    TRY(data_require_events(context, data, "to train on"));
     TRY(ALLOCATE(context, from->columns, &out->item_at));
     TRY(ALLOCATE(context, from->columns, &out->position));
     TRY(item_order_compute(context, from, order, out->item_at));
