@@ -40,30 +40,55 @@ struct source {
     bool ended, started;
 };
 
+/* Reads into the input buffer from `at` on; *got = 0 at the end. */
+static topn_status read_input(topn_context *context, source *from, size_t at, size_t *got)
+{
+    ssize_t count;
+    *got = 0;
+    while ((count = read(from->descriptor, from->input_buffer + at, INPUT_SIZE - at)) < 0 && errno == EINTR) {
+        /* a signal that woke a waiting read may be a wish to stop */
+        const topn_status status = progress_report(context, "read", "bytes", from->input_before, 0, NAN);
+        if (status != TOPN_OK)
+            return status;
+    }
+    if (count < 0)
+        return fail_io(context, "cannot read", from->path);
+    *got = (size_t)count;
+    return TOPN_OK;
+}
+
 /* Makes raw input available unless it has ended. */
 static topn_status fill_input(topn_context *context, source *from)
 {
+    topn_status status = TOPN_OK;
     if (from->input_at < from->input_size || from->input_ended)
         return TOPN_OK;
     if (from->descriptor < 0) {
         from->input_ended = true;
         return TOPN_OK;
     }
-    ssize_t got;
-    while ((got = read(from->descriptor, from->input_buffer, INPUT_SIZE)) < 0 && errno == EINTR) {
-        /* a signal that woke a waiting read may be a wish to stop */
-        const topn_status status = progress_report(context, "read", "bytes", from->input_before, 0, NAN);
-        if (status != TOPN_OK)
-            return status;
-    }
-    if (got < 0)
-        return fail_io(context, "cannot read", from->path);
+    size_t got = 0;
+    TRY(read_input(context, from, 0, &got));
     from->input_before += from->input_size;
     from->input = from->input_buffer;
-    from->input_size = (size_t)got;
+    from->input_size = got;
     from->input_at = 0;
     from->input_ended = got == 0;
-    return TOPN_OK;
+done:
+    return status;
+}
+
+enum { MAGIC_SIZE = 4 };
+
+/* Makes the bytes available that tell the compression: a pipe may give them one by one. */
+static topn_status fill_magic(topn_context *context, source *from)
+{
+    topn_status status;
+    TRY(fill_input(context, from));
+    for (size_t got = 1; from->descriptor >= 0 && got > 0 && from->input_size < MAGIC_SIZE; from->input_size += got)
+        TRY(read_input(context, from, from->input_size, &got));
+done:
+    return status;
 }
 
 static compression sniff(const unsigned char *bytes, size_t size)
@@ -80,7 +105,7 @@ static compression sniff(const unsigned char *bytes, size_t size)
 static topn_status start_decoder(topn_context *context, source *from)
 {
     topn_status status;
-    TRY(fill_input(context, from));
+    TRY(fill_magic(context, from));
     from->compression = sniff(from->input, from->input_size);
     if (from->compression == GZIP) {
         if (inflateInit2(&from->inflater, 15 + 16) != Z_OK)

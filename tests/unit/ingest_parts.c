@@ -8,6 +8,9 @@
 #include <stdint.h>
 
 #include <math.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -160,6 +163,37 @@ static void times_of_events(void **state)
         assert_false(timestamp_read(bad[at], strlen(bad[at]), &found, &scaled));
 }
 
+/* A pipe whose writer is slow: the first byte comes alone. */
+static void slow_pipe(void **state)
+{
+    (void)state;
+    static const char text[] = "user,item\n1,2\n";
+    unsigned char packed[200];
+    const size_t size = ZSTD_compress(packed, sizeof packed, text, sizeof text - 1, 3);
+    int ends[2];
+    assert_false(ZSTD_isError(size));
+    assert_int_equal(pipe(ends), 0);
+    const pid_t writer = fork();
+    if (writer == 0) {
+        const struct timespec pause = {.tv_nsec = 50000000};
+        const bool first = write(ends[1], packed, 1) == 1 && nanosleep(&pause, NULL) == 0;
+        _exit(first && write(ends[1], packed + 1, size - 1) == (ssize_t)size - 1 ? 0 : 1);
+    }
+    close(ends[1]);
+    char path[32];
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    source *from;
+    const unsigned char *bytes;
+    size_t found;
+    assert_int_equal(source_open(context, path, &from), TOPN_OK);
+    assert_int_equal(source_rest(context, from, &bytes, &found), TOPN_OK);
+    assert_int_equal(found, sizeof text - 1);
+    assert_memory_equal(bytes, text, found);
+    source_close(from);
+    close(ends[0]);
+    assert_int_equal(waitpid(writer, NULL, 0), writer);
+}
+
 /* Ids with the same low bits start in different places. */
 static void sparse_numbers_spread(void **state)
 {
@@ -307,17 +341,12 @@ static void npy_headers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(digits),
-        cmocka_unit_test(marks),
-        cmocka_unit_test(real_numbers),
-        cmocka_unit_test(utf8),
-        cmocka_unit_test(times_of_events),
-        cmocka_unit_test(sparse_numbers_spread),
-        cmocka_unit_test(weights_are_exact),
-        cmocka_unit_test(sources),
-        cmocka_unit_test(npz_files),
-        cmocka_unit_test(broken_npz),
-        cmocka_unit_test(npy_headers),
+        cmocka_unit_test(digits),          cmocka_unit_test(marks),
+        cmocka_unit_test(real_numbers),    cmocka_unit_test(utf8),
+        cmocka_unit_test(times_of_events), cmocka_unit_test(sparse_numbers_spread),
+        cmocka_unit_test(slow_pipe),       cmocka_unit_test(weights_are_exact),
+        cmocka_unit_test(sources),         cmocka_unit_test(npz_files),
+        cmocka_unit_test(broken_npz),      cmocka_unit_test(npy_headers),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
