@@ -7,7 +7,8 @@
  *    topn_context_message() of the context it was given.
  *  - `_create`, `_read`, `_load`, `_train`, `_copy`, `_split` hand ownership to the caller, who calls the
  *    matching `_free`; every `_free` accepts NULL. Plain getters lend: what they return lives as long as
- *    the object it was asked from. On failure an output pointer is set to NULL.
+ *    the object it was asked from; of a NULL object they return 0, NULL, NAN or false. On failure an output pointer
+ *    is set to NULL.
  *  - Users and items are 32-bit indices 0 … count−1 inside, external ids are NUL-terminated byte strings.
  *  - A context belongs to one thread at a time. Data, models and retrievers never change after creation
  *    and may be shared by any number of threads; a query belongs to one thread.

@@ -16,11 +16,12 @@
 
 topn_status topn_data_read(topn_context *context, const char *path, const topn_options *reader, topn_data **out)
 {
+    if (out)
+        *out = NULL;
     if (!context || !path || !out)
         return fail(context, TOPN_ERROR_ARGUMENT, "topn_data_read takes a context, a path and an output");
     topn_options *standby = NULL;
     const void *params;
-    *out = NULL;
     topn_status status;
     TRY(options_or_default(context, reader, TOPN_KIND_READER, "reader", &reader_option_table, &standby, &params));
     status = reader_read(context, path, params, out);

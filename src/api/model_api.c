@@ -87,28 +87,36 @@ done:
 
 uint32_t topn_model_items(const topn_model *model)
 {
+    if (!model)
+        return 0;
     return model->items;
 }
 
 uint32_t topn_model_users(const topn_model *model)
 {
+    if (!model)
+        return 0;
     return model->user_ids.count;
 }
 
 float topn_model_prior(const topn_model *model, uint32_t item)
 {
-    if (item >= model->items)
+    if (!model || item >= model->items)
         return NAN;
     return model->table.priors ? model->table.priors[item] : 1.0f;
 }
 
 const char *topn_model_item_id(const topn_model *model, uint32_t item)
 {
+    if (!model)
+        return NULL;
     return item < model->item_ids.count ? string_table_get(&model->item_ids, item) : NULL;
 }
 
 const char *topn_model_item_title(const topn_model *model, uint32_t item)
 {
+    if (!model)
+        return NULL;
     if (item >= model->titles.count)
         return NULL;
     const char *title = string_table_get(&model->titles, item);
@@ -117,22 +125,28 @@ const char *topn_model_item_title(const topn_model *model, uint32_t item)
 
 const char *topn_model_user_id(const topn_model *model, uint32_t user)
 {
+    if (!model)
+        return NULL;
     return user < model->user_ids.count ? string_table_get(&model->user_ids, user) : NULL;
 }
 
 bool topn_model_find_item(const topn_model *model, const char *id, uint32_t *out)
 {
+    if (!model)
+        return false;
     return id_index_find(&model->items_by_id, id, out);
 }
 
 bool topn_model_find_user(const topn_model *model, const char *id, uint32_t *out)
 {
+    if (!model)
+        return false;
     return id_index_find(&model->users_by_id, id, out);
 }
 
 size_t topn_model_history(const topn_model *model, uint32_t user, const uint32_t **items, const float **weights)
 {
-    const bool known = model->histories.indptr && user < model->histories.rows;
+    const bool known = model && model->histories.indptr && user < model->histories.rows;
     const uint64_t begin = known ? model->histories.indptr[user] : 0;
     if (items)
         *items = known ? model->histories.indices + begin : NULL;
@@ -143,6 +157,8 @@ size_t topn_model_history(const topn_model *model, uint32_t user, const uint32_t
 
 bool topn_model_metadata(const topn_model *model, size_t index, const char **key, const char **value)
 {
+    if (!model)
+        return false;
     size_t structure = 0;
     const char *found_key, *found_value;
     while (model_structure(model, structure, &found_key, &found_value) && structure != index)
@@ -163,7 +179,7 @@ bool topn_model_metadata(const topn_model *model, size_t index, const char **key
 bool topn_model_array(const topn_model *model, size_t index, topn_array_info *out)
 {
     tensor tensors[MODEL_TENSORS];
-    if (index >= model_tensors(model, tensors))
+    if (!model || !out || index >= model_tensors(model, tensors))
         return false;
     const tensor *found = &tensors[index];
     *out = (topn_array_info){.name = found->name,

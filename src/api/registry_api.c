@@ -112,7 +112,7 @@ size_t topn_registry_count(topn_kind kind)
 bool topn_registry_entry(topn_kind kind, size_t index, topn_entry *out)
 {
     registered found;
-    if (!entry_at(kind, index, &found))
+    if (!out || !entry_at(kind, index, &found))
         return false;
     *out = found.entry;
     return true;

@@ -65,6 +65,8 @@ topn_status topn_train(topn_context *context, const topn_data *data, const topn_
     if (!data || !out)
         return fail(context, TOPN_ERROR_ARGUMENT, "topn_train needs data and a place for its result");
     *out = NULL;
+    if (reader && options_kind(reader) != TOPN_KIND_READER)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_train takes the options of a reader beside those of a method");
     TRY(method_of(context, options, &found, &params));
     if (found->check)
         TRY(found->check(context, data, params));

@@ -12,6 +12,14 @@
 #include "base/option_table.h"
 #include "base/threads.h"
 
+/* A message is one line, whatever control characters the value it names holds. */
+static void keep_one_line(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 127)
+            *text = '?';
+}
+
 topn_status fail(topn_context *context, topn_status status, const char *format, ...)
 {
     if (context) {
@@ -19,6 +27,7 @@ topn_status fail(topn_context *context, topn_status status, const char *format, 
         va_start(arguments, format);
         vsnprintf(context->message, sizeof context->message, format, arguments);
         va_end(arguments);
+        keep_one_line(context->message);
     }
     return status;
 }
@@ -44,6 +53,7 @@ void log_line(topn_context *context, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
+    keep_one_line(line);
     context->log(line, context->log_data);
 }
 
@@ -89,22 +99,30 @@ const char *topn_context_message(const topn_context *context)
 
 int topn_context_threads(const topn_context *context)
 {
+    if (!context)
+        return 0;
     return context->threads;
 }
 
 uint64_t topn_context_seed(const topn_context *context)
 {
+    if (!context)
+        return 0;
     return context->seed;
 }
 
 void topn_context_set_progress(topn_context *context, topn_progress_callback *callback, void *user_data)
 {
+    if (!context)
+        return;
     context->progress = callback;
     context->progress_data = user_data;
 }
 
 void topn_context_set_log(topn_context *context, topn_log_callback *callback, void *user_data)
 {
+    if (!context)
+        return;
     context->log = callback;
     context->log_data = user_data;
 }
@@ -127,7 +145,7 @@ const option_table context_option_table = OPTION_TABLE(context_params, context_o
 topn_status topn_context_apply(topn_context *context, const topn_options *options)
 {
     const context_params *params = options_params(options, &context_option_table);
-    if (!params)
+    if (!context || !params)
         return fail(context, TOPN_ERROR_ARGUMENT, "these are not context options");
     context->threads = params->threads ? (int)params->threads : threads_available();
     context->seed = (uint64_t)params->seed;

@@ -51,6 +51,8 @@ topn_status topn_options_file(topn_context *context, const char *path, topn_opti
     topn_status status;
     yaml_parser_t parser;
     yaml_event_t event = {0};
+    if (!path || !visit)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_options_file takes a path and a visitor");
     FILE *file = fopen(path, "re");
     if (!file)
         return fail_io(context, "cannot open", path);

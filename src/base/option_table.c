@@ -330,7 +330,7 @@ size_t topn_options_count(const topn_options *options)
 
 bool topn_options_info(const topn_options *options, size_t index, topn_option_info *out)
 {
-    if (!options || index >= options->table->count)
+    if (!options || !out || index >= options->table->count)
         return false;
     const option_row *row = &options->table->rows[index];
     topn_options *owner = (topn_options *)options; /* bounds are rendered into a buffer of the object */

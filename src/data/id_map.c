@@ -166,7 +166,8 @@ bool id_index_find(const id_index *index, const char *id, uint32_t *out)
     uint32_t slot = slot_of(index, id, strlen(id));
     for (; index->slots[slot]; slot = (slot + 1) & index->mask) {
         if (strcmp(string_table_get(index->table, index->slots[slot] - 1), id) == 0) {
-            *out = index->slots[slot] - 1;
+            if (out)
+                *out = index->slots[slot] - 1;
             return true;
         }
     }

@@ -243,36 +243,50 @@ done:
 
 uint32_t topn_data_users(const topn_data *data)
 {
+    if (!data)
+        return 0;
     return data->matrix.rows;
 }
 
 uint32_t topn_data_items(const topn_data *data)
 {
+    if (!data)
+        return 0;
     return data->matrix.columns;
 }
 
 uint64_t topn_data_events(const topn_data *data)
 {
+    if (!data)
+        return 0;
     return data->matrix.indptr[data->matrix.rows];
 }
 
 const char *topn_data_fingerprint(const topn_data *data)
 {
+    if (!data)
+        return NULL;
     return data->fingerprint;
 }
 
 const char *topn_data_user_id(const topn_data *data, uint32_t user)
 {
+    if (!data)
+        return NULL;
     return user < data->user_ids.count ? string_table_get(&data->user_ids, user) : NULL;
 }
 
 const char *topn_data_item_id(const topn_data *data, uint32_t item)
 {
+    if (!data)
+        return NULL;
     return item < data->item_ids.count ? string_table_get(&data->item_ids, item) : NULL;
 }
 
 const char *topn_data_item_title(const topn_data *data, uint32_t item)
 {
+    if (!data)
+        return NULL;
     if (item >= data->titles.count)
         return NULL;
     const char *title = string_table_get(&data->titles, item);
@@ -281,20 +295,25 @@ const char *topn_data_item_title(const topn_data *data, uint32_t item)
 
 bool topn_data_find_user(const topn_data *data, const char *id, uint32_t *out)
 {
+    if (!data)
+        return false;
     return id_index_find(&data->users_by_id, id, out);
 }
 
 bool topn_data_find_item(const topn_data *data, const char *id, uint32_t *out)
 {
+    if (!data)
+        return false;
     return id_index_find(&data->items_by_id, id, out);
 }
 
 size_t topn_data_history(const topn_data *data, uint32_t user, const uint32_t **items, const float **weights)
 {
-    const uint64_t begin = data->matrix.indptr[user];
+    const bool known = data && user < data->matrix.rows;
+    const uint64_t begin = known ? data->matrix.indptr[user] : 0;
     if (items)
-        *items = data->matrix.indices + begin;
+        *items = known ? data->matrix.indices + begin : NULL;
     if (weights)
-        *weights = data->matrix.values + begin;
-    return data->matrix.indptr[user + 1] - begin;
+        *weights = known ? data->matrix.values + begin : NULL;
+    return known ? data->matrix.indptr[user + 1] - begin : 0;
 }

@@ -218,7 +218,7 @@ static topn_status column_by_option(topn_context *context, const char *path, con
     if (!is_named(option)) {
         const unsigned long number = strtoul(option, NULL, 10);
         if (number < 1 || number > look->count)
-            return fail(context, TOPN_ERROR_OPTION, "%s:1: --%s-column %s: the columns are numbered 1 to %zu", path,
+            return fail(context, TOPN_ERROR_DATA, "%s:1: --%s-column %s: the columns are numbered 1 to %zu", path,
                         column_role_name(role), option, look->count);
         *out = number - 1;
         return TOPN_OK;
@@ -290,7 +290,7 @@ static topn_status assign(topn_context *context, const char *path, const reader_
                                              params->time_column};
     for (column_role role = ROLE_USER; role < ROLE_COUNT; role++) {
         places[role] = look->count;
-        if (!options[role] || strcmp(options[role], "none") == 0)
+        if (!options[role] || !*options[role] || strcmp(options[role], "none") == 0)
             continue;
         const topn_status status =
             column_by_option(context, path, look, layout->header, role, options[role], &places[role]);
@@ -302,7 +302,7 @@ static topn_status assign(topn_context *context, const char *path, const reader_
         layout->roles[places[role]] = (unsigned char)role;
     }
     for (column_role role = ROLE_USER; role < ROLE_COUNT; role++) {
-        if (options[role])
+        if (options[role] && *options[role])
             continue;
         if (layout->header)
             places[role] = column_by_name(look, layout->roles, role);
@@ -312,7 +312,7 @@ static topn_status assign(topn_context *context, const char *path, const reader_
             layout->roles[places[role]] = (unsigned char)role;
     }
     for (column_role role = ROLE_USER; role <= ROLE_ITEM; role++) {
-        if (places[role] < look->count || (options[role] && strcmp(options[role], "none") != 0))
+        if (places[role] < look->count || (options[role] && *options[role] && strcmp(options[role], "none") != 0))
             continue;
         places[role] = first_free(look, layout->roles);
         if (places[role] == look->count)

@@ -230,6 +230,57 @@ static void mistakes(void **state)
     topn_options_free(wrong);
 }
 
+/* An empty column option is the default, which topn_options_get gives back. */
+static void empty_options(void **state)
+{
+    (void)state;
+    topn_options *reader;
+    topn_data *data;
+    assert_int_equal(topn_options_create(context, TOPN_KIND_READER, "reader", &reader), TOPN_OK);
+    assert_int_equal(topn_options_set(context, reader, "user-column", "item"), TOPN_OK);
+    assert_int_equal(topn_options_set(context, reader, "user-column", ""), TOPN_OK);
+    const char *path = write_file("f.csv", "item,user\ni1,u1\ni2,u1\n");
+    assert_int_equal(topn_data_read(context, path, reader, &data), TOPN_OK);
+    assert_string_equal(topn_data_user_id(data, 0), "u1");
+    topn_data_free(data);
+    topn_options_free(reader);
+}
+
+/* Whoever asks beyond the end, or an object that is not there, learns so. */
+static void nothing_there(void **state)
+{
+    (void)state;
+    topn_data *data;
+    const uint32_t *items = (const uint32_t *)folder;
+    const float *weights = (const float *)folder;
+    assert_int_equal(topn_data_read(context, write_file("g.csv", "1,2\n1,3\n"), NULL, &data), TOPN_OK);
+    assert_int_equal(topn_data_history(data, 1, &items, &weights), 0);
+    assert_true(!items && !weights);
+    assert_true(topn_data_find_item(data, "3", NULL));
+    topn_data_free(data);
+    assert_int_equal(topn_data_users(NULL), 0);
+    assert_int_equal(topn_data_events(NULL), 0);
+    assert_null(topn_data_fingerprint(NULL));
+    assert_null(topn_data_item_title(NULL, 0));
+    assert_false(topn_data_find_user(NULL, "1", NULL));
+    assert_int_equal(topn_data_history(NULL, 0, &items, NULL), 0);
+    assert_int_equal(topn_context_threads(NULL), 0);
+    assert_int_equal(topn_context_apply(NULL, NULL), TOPN_ERROR_ARGUMENT);
+    assert_int_equal(topn_options_file(context, NULL, NULL, NULL), TOPN_ERROR_ARGUMENT);
+    assert_false(topn_registry_entry(TOPN_KIND_METHOD, 0, NULL));
+}
+
+/* Values with control characters leave a message one line. */
+static void one_line(void **state)
+{
+    (void)state;
+    topn_options *options;
+    assert_int_equal(topn_options_create(context, TOPN_KIND_METHOD, "ease", &options), TOPN_OK);
+    assert_int_equal(topn_options_set(context, options, "l2", "1\n\x1b[2J"), TOPN_ERROR_OPTION);
+    assert_non_null(strstr(topn_context_message(context), "\"1??[2J\""));
+    topn_options_free(options);
+}
+
 /* The counts of public data sets, when they are at hand. */
 static void real_data(void **state)
 {
@@ -270,8 +321,9 @@ static void real_data(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reading),        cmocka_unit_test(titles),    cmocka_unit_test(text_round_trip),
-        cmocka_unit_test(binary),         cmocka_unit_test(arrays),    cmocka_unit_test(mistakes),
+        cmocka_unit_test(reading),        cmocka_unit_test(titles),        cmocka_unit_test(text_round_trip),
+        cmocka_unit_test(binary),         cmocka_unit_test(arrays),        cmocka_unit_test(mistakes),
+        cmocka_unit_test(empty_options),  cmocka_unit_test(nothing_there), cmocka_unit_test(one_line),
         cmocka_unit_test(netflix_folder), cmocka_unit_test(real_data),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

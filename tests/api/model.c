@@ -301,6 +301,17 @@ static void test_wrong_calls(void **state)
     assert_non_null(strstr(topn_context_message(context), "holds interaction data, not a model"));
     topn_model_free(model);
     topn_model_free(NULL);
+    assert_int_equal(topn_model_items(NULL), 0);
+    assert_true(isnan(topn_model_prior(NULL, 0)));
+    assert_null(topn_model_user_id(NULL, 0));
+    assert_int_equal(topn_model_history(NULL, 0, NULL, NULL), 0);
+    assert_false(topn_model_metadata(NULL, 0, NULL, NULL));
+    assert_false(topn_model_array(NULL, 0, NULL));
+    topn_options *ease;
+    check(topn_options_create(context, TOPN_KIND_METHOD, "ease", &ease));
+    assert_int_equal(topn_train(context, data, ease, ease, &model), TOPN_ERROR_ARGUMENT);
+    assert_null(model);
+    topn_options_free(ease);
 }
 
 static int begin(void **state)

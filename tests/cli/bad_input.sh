@@ -21,7 +21,7 @@ wrong() {
 
 # columns
 wrong 'events.csv.*price' events.csv --weight-column price
-refused 2 'events.csv.*9' train popularity events.csv -o out/m.safetensors --item-column 9
+refused 1 'events.csv.*9' train popularity events.csv -o out/m.safetensors --item-column 9
 printf 'user,item,rating\na,x,1\nb,y\nc,z,2\n' >ragged.csv
 wrong 'ragged.csv:3' ragged.csv
 printf 'user,item,rating\na,x,1\nb,y,lots\n' >text.csv

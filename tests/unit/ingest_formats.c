@@ -232,7 +232,7 @@ static void broken_tables(void **state)
     refuses("user,item,rating\n1,,1\n", NULL, TOPN_ERROR_DATA, "events:2: the item is empty");
     refuses("user,item\n1,2\n", OPTIONS("item-column", "film"), TOPN_ERROR_DATA,
             "events:1: no column \"film\" for the item; the columns are: user, item");
-    refuses("1,2\n", OPTIONS("item-column", "3"), TOPN_ERROR_OPTION,
+    refuses("1,2\n", OPTIONS("item-column", "3"), TOPN_ERROR_DATA,
             "events:1: --item-column 3: the columns are numbered 1 to 2");
     refuses("1,2\n", OPTIONS("item-column", "1", "user-column", "1"), TOPN_ERROR_OPTION,
             "column 1 is given for the user and for the item");
