@@ -7,13 +7,13 @@
 #include "complain.h"
 
 static const own_option result_options[] = {
-    {"output-format", 0, "table|json|csv", "table", "how results are printed; --format is the same"},
+    {"output-format", 0, "table|json|csv", "table", "how results are printed; --format says it, too"},
 };
 static const own_option format_option[] = {
     {"format", 0, "table|json|csv", "", "how results are printed"},
 };
 static const own_option reader_options[] = {
-    {"input-format", 0, "FORMAT", "", "format of the data files; the reader's --format under a name of its own"},
+    {"input-format", 0, "FORMAT", "", "format of the data files, whatever --format says"},
 };
 static const own_option common_options[] = {
     {"options", 0, "FILE", "", "options from a YAML file, a line \"name: value\" each; flags win over it"},
@@ -106,10 +106,16 @@ int catalog_create(topn_context *context, const struct command *command, catalog
     if (command->kinds & KIND_BIT(TOPN_KIND_READER))
         add_own(out, reader_options, COUNT(reader_options));
     add_own(out, common_options, COUNT(common_options));
+    const size_t first = out->count;
     const unsigned kinds = command->kinds | KIND_BIT(TOPN_KIND_CONTEXT);
     for (size_t i = 0; catalog_kind_at(i) < TOPN_KIND_COUNT; i++)
         if (kinds & KIND_BIT(catalog_kind_at(i)))
             STEP(add_kind(context, out, catalog_kind_at(i)));
+    for (size_t i = first; command->results && i < out->count; i++)
+        if (strcmp(out->options[i].name, "format") == 0)
+            out->options[i].help =
+                "table, json or csv: as --output-format; the name of a file format (see `topn methods "
+                "--kind format`): as --input-format";
 done:
     return code;
 }

@@ -83,15 +83,21 @@ static void print_distributions(const topn_description *facts, output_format for
     } rows[] = {{"events per user", &facts->per_user},
                 {"events per item", &facts->per_item},
                 {"weight of an event", &facts->weight}};
-    table *grid = table_create(headings, "lrrrrrrrrr");
+    const bool csv = format == OUTPUT_CSV; /* goes on with print_facts' rows, as a file of CSV has one header */
+    table *grid = csv ? table_create(NULL, "ll") : table_create(headings, "lrrrrrrrrr");
     for (size_t i = 0; i < (facts->has_weights ? 3u : 2u); i++) {
         double values[DISTRIBUTION_COUNT];
         distribution_values(rows[i].values, values);
-        table_text(grid, rows[i].what);
-        for (size_t j = 0; j < DISTRIBUTION_COUNT; j++)
+        if (!csv)
+            table_text(grid, rows[i].what);
+        for (size_t j = 0; j < DISTRIBUTION_COUNT; j++) {
+            if (csv)
+                table_cell(grid, "%s: %s", rows[i].what, distribution_names[j]);
             table_cell(grid, j + 1 == DISTRIBUTION_COUNT ? "%.6g" : "%.10g", values[j]);
+        }
     }
-    putchar('\n');
+    if (!csv)
+        putchar('\n');
     table_finish(grid, format);
 }
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "evaluate_print.h"
 #include "new_file.h"
@@ -49,9 +50,14 @@ static int read_data(struct session *session, evaluation_data *out)
     const char *split = session_value(session, "split"), *candidates = session_value(session, "candidates");
     const char *seen = session_value(session, "seen"), *hidden = session_value(session, "hidden");
     char *split_seen = NULL, *split_hidden = NULL;
+    const char *slash = split && *split && split[strlen(split) - 1] == '/' ? "" : "/";
+    struct stat status;
     int code = CODE_DONE;
     if (split && (seen || hidden))
         STEP(complain(CODE_USAGE, "--split and --seen or --hidden exclude each other"));
+    if (split && stat(split, &status) == 0 && S_ISDIR(status.st_mode))
+        STEP(complain(CODE_USAGE, "--split %s is a folder; %s%stest or %s%svalidation says which part of it", split,
+                      split, slash, split, slash));
     if (split) {
         seen = split_seen = need_format("%s-seen.tsv", split);
         hidden = split_hidden = need_format("%s-hidden.tsv", split);

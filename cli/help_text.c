@@ -118,18 +118,23 @@ static void print_option(const catalog_option *option)
     help_wrap(stdout, text, HELP_COLUMN, HELP_COLUMN);
 }
 
+bool help_names_entry(topn_kind kind, size_t word_count, const char *const *words)
+{
+    for (size_t i = 0; i < word_count; i++)
+        if (help_entry_summary(kind, words[i], NULL)[0])
+            return true;
+    return false;
+}
+
 /* Entries that the words name: true for `entry` when none of its kind is named, or it is. */
 static bool wanted(topn_kind kind, const char *entry, size_t word_count, const char *const *words)
 {
-    bool any = false;
-    if (!catalog_kind_chooses(kind))
+    if (!catalog_kind_chooses(kind) || !help_names_entry(kind, word_count, words))
         return true;
-    for (size_t i = 0; i < word_count; i++) {
+    for (size_t i = 0; i < word_count; i++)
         if (strcmp(words[i], entry) == 0)
             return true;
-        any = any || help_entry_summary(kind, words[i], NULL)[0];
-    }
-    return !any;
+    return false;
 }
 
 static void print_heading(topn_kind kind, const char *entry)
@@ -164,6 +169,10 @@ static void print_library_options(const struct command *command, const catalog *
     for (size_t k = 0; catalog_kind_at(k) < TOPN_KIND_COUNT; k++) {
         const topn_kind kind = catalog_kind_at(k);
         const bool shown = (command->kinds | KIND_BIT(TOPN_KIND_CONTEXT)) & KIND_BIT(kind);
+        if (shown && kind == TOPN_KIND_METHOD && !help_names_entry(kind, word_count, words)) {
+            print_entries("Methods (\"topn train METHOD --help\" lists the options of one)", kind);
+            continue;
+        }
         for (size_t i = 0; shown && topn_registry_entry(kind, i, &entry); i++) {
             bool headed = catalog_kind_chooses(kind) && wanted(kind, entry.name, word_count, words);
             if (headed)
@@ -180,9 +189,9 @@ static void print_library_options(const struct command *command, const catalog *
             }
         }
     }
-    if (command->kinds & KIND_BIT(TOPN_KIND_READER))
+    if (command->kinds == KIND_BIT(TOPN_KIND_READER))
         print_entries("Formats of data files", TOPN_KIND_FORMAT);
-    if (command->kinds & KIND_BIT(TOPN_KIND_EVALUATION))
+    if (command->kinds & KIND_BIT(TOPN_KIND_EVALUATION) && command->results)
         print_entries("Metrics", TOPN_KIND_METRIC);
 }
 

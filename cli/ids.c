@@ -246,7 +246,8 @@ int person_find(struct session *session, const topn_model *model, struct person 
         code = complain(CODE_FAILED, "user \"%s\" is not in %s; give the items with --history \"ID,ID\"%s", out->user,
                         histories ? histories : "the model", histories ? "" : " or events with --histories DATA");
     } else if (!found) {
-        code = complain(CODE_USAGE, "say whom it is about: --user ID or --history \"ID,ID\"");
+        const char *many = catalog_find(&session->arguments.catalog, "users") ? ", or --users FILE or all" : "";
+        code = complain(CODE_USAGE, "say whom it is about: --user ID or --history \"ID,ID\"%s", many);
     }
 done:
     if (code != CODE_DONE)

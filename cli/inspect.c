@@ -44,6 +44,15 @@ static void print_tables(const topn_model *model, output_format format)
         table_text(facts, key);
         table_text(facts, value);
     }
+    if (format == OUTPUT_CSV) { /* one header for all rows */
+        for (size_t i = 0; topn_model_array(model, i, &info); i++) {
+            table_cell(facts, "array.%s", info.name);
+            table_cell(facts, info.dimensions == 2 ? "%s %" PRIu64 " × %" PRIu64 : "%s %" PRIu64, info.type,
+                       info.shape[0], info.shape[1]);
+        }
+        table_finish(facts, format);
+        return;
+    }
     table_finish(facts, format);
     putchar('\n');
     table *arrays = table_create(array_headings, "llrr");

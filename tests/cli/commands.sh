@@ -162,6 +162,27 @@ lacks stdout 'Method ease'
 good train ease --help
 has stdout '--l2'
 lacks stdout '^  --beta'
+lacks stdout '^Metrics:'
+good train --help
+has stdout '^  chol  '
+lacks stdout '^  --l2'
+refused 2 'train has no "nope"' help train nope
+good help split weak
+lacks stdout 'Protocol strong'
+good evaluate --help
+has stdout '^Metrics:'
+[ "$(grep -c 'format of the file, see' stdout)" = 0 ] || fault "--format of evaluate is explained as the reader's"
+refused 2 'split-strong is a folder; split-strong/test' evaluate ease.safetensors --split split-strong
+refused 2 'say whom.*--users' recommend ease.safetensors
+
+# one header a file of CSV
+for arguments in "describe events.csv" "inspect all.safetensors"; do
+    good $arguments --format csv
+    /usr/bin/python3 -c '
+import csv
+rows = list(csv.reader(open("stdout", newline="")))
+assert rows[0] == ["what", "value"] and all(len(row) == 2 for row in rows), rows' || fault "CSV of $arguments"
+done
 good --version
 has stdout '^topn [0-9]'
 for command in describe import split train evaluate recommend similar score explain inspect export methods doctor help; do
