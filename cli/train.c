@@ -86,14 +86,14 @@ done:
     return code;
 }
 
-/* 1234567 → "1.23 MB" */
+/* 1234567 → "1.18 MiB" */
 static const char *bytes_text(uint64_t bytes, char out[32])
 {
-    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
     double value = (double)bytes;
     size_t unit = 0;
     for (; value >= 999.5 && unit + 1 < sizeof units / sizeof *units; unit++)
-        value /= 1000;
+        value /= 1024;
     snprintf(out, 32, "%.3g %s", value, units[unit]);
     return out;
 }

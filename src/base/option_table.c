@@ -64,11 +64,18 @@ static void describe_bounds(const option_row *row, char *out, size_t capacity)
 
 static topn_status reject(topn_context *context, const topn_options *options, const option_row *row, const char *value)
 {
-    char bounds[256];
-    describe_bounds(row, bounds, sizeof bounds);
-    static const char *const kinds[] = {"a whole number", "a number", "true or false", "text", "one of", "a size"};
-    return fail(context, TOPN_ERROR_OPTION, "option --%s of %s: \"%s\" is not %s%s%s", row->name, options->owner, value,
-                kinds[row->type], bounds[0] ? ": " : "", bounds);
+    char wanted[320];
+    if (row->type == TOPN_OPTION_INTEGER || row->type == TOPN_OPTION_REAL)
+        snprintf(wanted, sizeof wanted, "%s%s from %.10g to %.10g", row->automatic ? "auto or " : "",
+                 row->type == TOPN_OPTION_INTEGER ? "a whole number" : "a number", row->minimum, row->maximum);
+    else if (row->type == TOPN_OPTION_CHOICE)
+        snprintf(wanted, sizeof wanted, "one of %s", row->choices);
+    else if (row->type == TOPN_OPTION_SIZE)
+        snprintf(wanted, sizeof wanted, "a size in bytes, such as 1073741824, 512M or 8G");
+    else
+        snprintf(wanted, sizeof wanted, "true or false");
+    return fail(context, TOPN_ERROR_OPTION, "option --%s of %s: \"%s\" is not %s", row->name, options->owner, value,
+                wanted);
 }
 
 static topn_status parse_size(const char *value, uint64_t *out)

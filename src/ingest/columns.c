@@ -323,6 +323,8 @@ static topn_status assign(topn_context *context, const char *path, const reader_
     return TOPN_OK;
 }
 
+enum { UNUSED_NAMED = 12 }; /* columns not used that are named; the others are counted */
+
 /* "user=1 (userId), item=2 (movieId); not used: 3 (event)" */
 static void describe(const table_look *look, const table_layout *layout, const size_t places[ROLE_COUNT], char *out,
                      size_t capacity)
@@ -338,9 +340,10 @@ static void describe(const table_look *look, const table_layout *layout, const s
         used = used + (size_t)more < capacity ? used + (size_t)more : capacity - 1;
     }
     bool first = true;
+    size_t unused = 0;
     for (size_t column = 0; column < look->count; column++) {
         const column_look *at = &look->columns[column];
-        if (layout->roles[column] != ROLE_NONE)
+        if (layout->roles[column] != ROLE_NONE || ++unused > UNUSED_NAMED)
             continue;
         const bool text = !layout->header && column < 4 && at->numbers < look->lines;
         const int more = snprintf(out + used, capacity - used,
@@ -351,6 +354,8 @@ static void describe(const table_look *look, const table_layout *layout, const s
         used = used + (size_t)more < capacity ? used + (size_t)more : capacity - 1;
         first = false;
     }
+    if (unused > UNUSED_NAMED)
+        snprintf(out + used, capacity - used, " and %zu more", unused - UNUSED_NAMED);
 }
 
 static topn_status columns_find(topn_context *context, const char *path, const reader_params *params, const char *name,

@@ -78,12 +78,22 @@ static topn_status choose_format(topn_context *context, const reader_params *par
     return fail(context, TOPN_ERROR_FORMAT, "%s: no known format; --format names one", path);
 }
 
+/* Text whose only line ends are carriage returns, as of Mac OS 9: it would read as one endless line. */
+static bool has_bare_returns(const unsigned char *head, size_t size)
+{
+    const unsigned char *first = memchr(head, '\r', size);
+    return first && first + 1 < head + size && !memchr(head, '\n', size) && !memchr(head, '\0', size);
+}
+
 static topn_status check_head(topn_context *context, const char *path, const unsigned char *head, size_t size)
 {
     if (size == 0)
         return fail(context, TOPN_ERROR_DATA, "%s:1: the file is empty", path);
     if (size >= 2 && ((head[0] == 0xff && head[1] == 0xfe) || (head[0] == 0xfe && head[1] == 0xff)))
         return fail(context, TOPN_ERROR_DATA, "%s:1: the file is UTF-16; convert it to UTF-8 first", path);
+    if (has_bare_returns(head, size))
+        return fail(context, TOPN_ERROR_DATA,
+                    "%s:1: the lines end in carriage returns alone; make them newlines first (tr '\\r' '\\n')", path);
     return TOPN_OK;
 }
 

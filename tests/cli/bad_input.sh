@@ -221,3 +221,9 @@ if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=16k tmpfs small 2>/dev/null; the
     rm small/full
     empty_folder small
 fi
+
+# Line ends of another age, and the bounds of options.
+printf 'user,item\r1,2\r1,3\r2,3\r' >mac.csv
+refused 1 'mac.csv:1: the lines end in carriage returns alone' describe mac.csv
+refused 2 'option --l2 of ease: "-1" is not a number from 0 to' train ease events.csv -o out/m --l2 -1
+refused 2 '"sideways" is not one of popular-first|' train chol events.csv -o out/m --order sideways
