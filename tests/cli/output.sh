@@ -81,7 +81,7 @@ good train chol events.csv -o c.safetensors --k 5
 same piped.safetensors c.safetensors
 good methods
 lacks stdout "$(printf '\033')"
-if command -v script >/dev/null; then
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     TERM=xterm script -qec "$TOPN_PROGRAM methods" /dev/null </dev/null >terminal
     has terminal "$(printf '\033')"'\[1m'
     TERM=xterm NO_COLOR=1 script -qec "$TOPN_PROGRAM methods" /dev/null </dev/null >terminal

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Progress: a bar with rate and time left on a terminal, a plain line now and then elsewhere, nothing with --quiet.
 . "$(dirname "$0")/lib.bash"
-command -v script >/dev/null || { echo "skipped: script(1) is missing" && exit 77; }
+script -qec true /dev/null </dev/null >/dev/null 2>&1 || { echo "skipped: script(1) or pseudo-terminals are missing" && exit 77; }
 
 make_events 3000 3000 20 >events.csv
 TERM=xterm script -qec "$TOPN_PROGRAM train ease events.csv -o m.safetensors --threads 1" /dev/null </dev/null >terminal
