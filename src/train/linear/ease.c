@@ -11,6 +11,7 @@
  */
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "numeric/prune.h"
 #include "numeric/sparse.h"
 #include "numeric/symmetric.h"
@@ -48,20 +49,24 @@ static training_cost ease_cost(const topn_data *data, const void *raw)
 }
 
 /* The symmetric matrix P (lower triangle) → B, all elements; or Bᵀ, whose rows are the recommended items. */
-static void weights_in_place(topn_context *context, float *p, size_t n, bool transposed)
+static topn_status weights_in_place(topn_context *context, float *p, size_t n, bool transposed)
 {
+    topn_status status;
+    float *d = NULL; /* [n] */
+    TRY(ALLOCATE(context, n, &d));
+    for (size_t r = 0; r < n; r++)
+        d[r] = p[r * n + r];
     symmetric_mirror(context, p, n);
-    /* The diagonal is read by all rows, so it is cleared only at the end. */
 #pragma omp parallel for num_threads(context->threads) schedule(static)
     for (size_t r = 0; r < n; r++) {
         float *row = p + r * n;
-        const float own = row[r];
         for (size_t c = 0; c < n; c++)
-            if (c != r)
-                row[c] = transposed ? -row[c] / own : -row[c] / p[c * n + c];
+            row[c] = -row[c] / (transposed ? d[r] : d[c]);
+        row[r] = 0.0f;
     }
-    for (size_t r = 0; r < n; r++)
-        p[r * n + r] = 0.0f;
+done:
+    free(d);
+    return status;
 }
 
 /* Turns B into a sparse table of k·N weights; B (or Bᵀ) is freed by the caller. */
@@ -91,7 +96,7 @@ static topn_status ease_train(topn_context *context, const topn_data *data, cons
     TRY(linear_inverse(context, &system, &model->metadata, &p, &probe));
     const double start = clock_seconds();
     const bool dense = is_dense(params, items);
-    weights_in_place(context, p, items, !dense && params->prune == PRUNE_ITEM);
+    TRY(weights_in_place(context, p, items, !dense && params->prune == PRUNE_ITEM));
     const dense_matrix weights = {.values = p, .rows = items, .columns = items};
     model->encoder.kind = ENCODER_BAG;
     model->encoder.use_weights = params->linear.values == 1;
