@@ -47,7 +47,7 @@ static float *tile_at(float *a, size_t n, size_t row_tile, size_t column_tile)
     return a + tile_start(n, row_tile) * n + tile_start(n, column_tile);
 }
 
-topn_status symmetric_create(topn_context *context, size_t n, float **out)
+topn_status symmetric_create(topn_context *context, size_t n, bool lower_only, float **out)
 {
     *out = NULL;
     const size_t cells = n <= UINT32_MAX ? n * n : SIZE_MAX;
@@ -58,7 +58,7 @@ topn_status symmetric_create(topn_context *context, size_t n, float **out)
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)*out;
     const uintptr_t first = (begin + page - 1) / page * page, last = (begin + cells * sizeof **out) / page * page;
     if (last > first)
-        (void)madvise((void *)first, last - first, MADV_NOHUGEPAGE);
+        (void)madvise((void *)first, last - first, lower_only ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
     return TOPN_OK;
 }
 

@@ -15,9 +15,10 @@
 
 #include "base/context.h"
 
-/* n × n zeros, freed by the caller. The system gives pages as they are touched, and huge ones are declined: as long as
- * nothing but the lower triangle is touched, the upper one takes no memory. */
-topn_status symmetric_create(topn_context *context, size_t n, float **out);
+/* n × n zeros, freed by the caller. lower_only: nothing but the lower triangle will be touched, and the upper one is to
+ * take no memory: the system gives small pages, one by one as they are touched. Otherwise it is asked for huge pages,
+ * which come faster and make long strides cheaper. */
+topn_status symmetric_create(topn_context *context, size_t n, bool lower_only, float **out);
 /* Bytes in memory when only the lower triangle is touched: half the square, and what its edge takes beyond. */
 uint64_t symmetric_lower_bytes(size_t n);
 /* Bytes of scratch that triangle_invert takes beyond the matrix. */

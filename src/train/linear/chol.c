@@ -204,7 +204,7 @@ static topn_status chol_train(topn_context *context, const topn_data *data, cons
     float *d = NULL; /* [items], model order */
     double beta = NAN;
     TRY(linear_system_create(context, data, &params->linear, (item_order)params->order, &system));
-    TRY(linear_inverse(context, &system, &model->metadata, &a, &probe));
+    TRY(linear_inverse(context, &system, !is_dense(params, items), &model->metadata, &a, &probe));
     TRY(choose_beta(context, a, items, params->beta, &model->metadata, &beta));
     TRY(ALLOCATE(context, items, &d));
     shift(context, a, items, beta, d, &probe);

@@ -93,7 +93,7 @@ static topn_status ease_train(topn_context *context, const topn_data *data, cons
     linear_probe probe = {0};
     float *p = NULL;
     TRY(linear_system_create(context, data, &params->linear, ORDER_GIVEN, &system));
-    TRY(linear_inverse(context, &system, &model->metadata, &p, &probe));
+    TRY(linear_inverse(context, &system, false, &model->metadata, &p, &probe));
     const double start = clock_seconds();
     const bool dense = is_dense(params, items);
     TRY(weights_in_place(context, p, items, !dense && params->prune == PRUNE_ITEM));

@@ -247,15 +247,15 @@ done:
     return status;
 }
 
-topn_status linear_inverse(topn_context *context, const linear_system *system, record *metadata, float **p,
-                           linear_probe *probe)
+topn_status linear_inverse(topn_context *context, const linear_system *system, bool lower_only, record *metadata,
+                           float **p, linear_probe *probe)
 {
     topn_status status;
     const size_t n = system->x.columns;
     float *a = NULL;
     *p = NULL;
     *probe = (linear_probe){0};
-    TRY(symmetric_create(context, n, &a));
+    TRY(symmetric_create(context, n, lower_only, &a));
     double start = clock_seconds();
     TRY(linear_gram(context, system, a));
     TRY(linear_phase(context, metadata, "gram", start));

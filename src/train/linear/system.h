@@ -58,9 +58,10 @@ void linear_probe_clear(linear_probe *probe);
 
 /* Allocates [n × n], upper triangle zero, and fills its lower triangle with P; checks ‖(G + R)·P·v − v‖ / ‖v‖ on a
  * random v. Seconds per phase and the residual go to the metadata ("run.seconds.…", "train.inverse-residual").
- * The caller frees *p. Peak 4n² bytes + one row of tiles; n³ flops. NUMERIC when the residual is too large. */
-topn_status linear_inverse(topn_context *context, const linear_system *system, record *metadata, float **p,
-                           linear_probe *probe);
+ * The caller frees *p; with lower_only he never touches its upper triangle. Peak 4n² bytes, half with lower_only, and
+ * one row of tiles; n³ flops. NUMERIC when the residual is too large. */
+topn_status linear_inverse(topn_context *context, const linear_system *system, bool lower_only, record *metadata,
+                           float **p, linear_probe *probe);
 
 /* Peak bytes and flops of linear_inverse followed by `factorisations` of n³/3, with a sparse table as result.
  * lower_only: the upper triangle is never touched, and so takes no memory. */
