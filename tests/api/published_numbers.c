@@ -3,6 +3,7 @@
  * Metrics that others published for public data, met to the digits they print. Needs the folder that TOPN_DATA names:
  *   gowalla/{train,test}.txt          the NGCF/LightGCN split: popularity
  *   ml-1m/ncf-{train.tsv,test.rating,test.negative}  leave-one-out with 99 candidates: popularity and EASE
+ *   ml-1m/pairs.tsv              the bound that CHOL's β must exceed
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -152,6 +153,28 @@ static void ml_1m_with_candidates(void **state)
     topn_data_free(candidates);
 }
 
+/* The least β with a factor, for several ridges: at 100 and below, the customary β = 2 has none. */
+static void ml_1m_bounds_of_beta(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *l2;
+        double bound;
+    } cases[] = {{"1", 5.89}, {"10", 3.65}, {"50", 2.45}, {"100", 2.07}, {"200", 1.75}, {"500", 1.45}, {"1000", 1.30}};
+    topn_data *data = read_data("ml-1m/pairs.tsv");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        topn_model *model = train(data, "chol", "l2", cases[i].l2);
+        const char *key, *value;
+        double bound = NAN;
+        for (size_t index = 0; topn_model_metadata(model, index, &key, &value); index++)
+            if (strcmp(key, "train.lambda-max") == 0)
+                bound = strtod(value, NULL);
+        assert_true(fabs(bound - cases[i].bound) <= 0.0051);
+        topn_model_free(model);
+    }
+    topn_data_free(data);
+}
+
 int main(void)
 {
     root = getenv("TOPN_DATA");
@@ -160,7 +183,8 @@ int main(void)
         return 77;
     }
     check(topn_context_create(&context));
-    const struct CMUnitTest tests[] = {cmocka_unit_test(gowalla_popularity), cmocka_unit_test(ml_1m_with_candidates)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(gowalla_popularity), cmocka_unit_test(ml_1m_with_candidates),
+                                       cmocka_unit_test(ml_1m_bounds_of_beta)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     topn_context_free(context);
     return failed;
