@@ -266,6 +266,18 @@ static size_t block_start(size_t n, int block)
     return (size_t)((double)n * sqrt((double)block / VECTOR_BLOCKS));
 }
 
+/* Inside a parallel region: out [n] = the sum of the blocks' parts [VECTOR_BLOCKS × n], in fixed order. */
+static void sum_parts(const double *partial, size_t n, double *out)
+{
+#pragma omp for schedule(static)
+    for (size_t c = 0; c < n; c++) {
+        double total = 0;
+        for (int block = 0; block < VECTOR_BLOCKS; block++)
+            total += partial[(size_t)block * n + c];
+        out[c] = total;
+    }
+}
+
 topn_status symmetric_multiply(topn_context *context, const float *a, size_t n, const double *x, double *y)
 {
     topn_status status;
@@ -288,13 +300,7 @@ topn_status symmetric_multiply(topn_context *context, const float *a, size_t n, 
                 sum[r] += dot + row[r] * scale;
             }
         }
-#pragma omp for schedule(static)
-        for (size_t c = 0; c < n; c++) {
-            double total = 0;
-            for (int block = 0; block < VECTOR_BLOCKS; block++)
-                total += partial[(size_t)block * n + c];
-            y[c] = total;
-        }
+        sum_parts(partial, n, y);
     }
 done:
     free(partial);
@@ -321,13 +327,7 @@ topn_status triangle_multiply_both(topn_context *context, const float *a, size_t
                     sum[c] += row[c] * scale;
             }
         }
-#pragma omp for schedule(static)
-        for (size_t c = 0; c < n; c++) {
-            double total = 0;
-            for (int block = 0; block < VECTOR_BLOCKS; block++)
-                total += partial[(size_t)block * n + c];
-            inner[c] = total;
-        }
+        sum_parts(partial, n, inner);
 #pragma omp for schedule(dynamic, 64)
         for (size_t r = 0; r < n; r++) {
             double dot = 0;
