@@ -12,11 +12,9 @@
 
 #include "sample_model.h"
 
-#include <cmocka.h> /* after context.h: it makes a macro of fail */
+#include "file_fixture.h" /* after functions whose parameters have its names */
 
-static topn_context *context;
-static char folder[] = "/tmp/topn-contents-XXXXXX";
-static char path[64], again[64];
+#include <cmocka.h> /* after context.h: it makes a macro of fail */
 
 static topn_model *make(const sample_form *form, bool full)
 {
@@ -302,25 +300,6 @@ static void test_wrong_contents(void **state)
             fail_msg("change %zu (%s): %s: %s", index, changes[index].what, topn_status_name(status), message);
     }
     topn_model_free(model);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    if (!mkdtemp(folder))
-        return 1;
-    snprintf(path, sizeof path, "%s/file", folder);
-    snprintf(again, sizeof again, "%s/again", folder);
-    return topn_context_create(&context) == TOPN_OK ? 0 : 1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    unlink(path);
-    unlink(again);
-    topn_context_free(context);
-    return rmdir(folder); /* fails when a temporary was left */
 }
 
 int main(void)

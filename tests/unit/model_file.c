@@ -12,11 +12,9 @@
 
 #include "sample_model.h"
 
-#include <cmocka.h> /* after context.h: it makes a macro of fail */
+#include "file_fixture.h" /* after functions whose parameters have its names */
 
-static topn_context *context;
-static char folder[] = "/tmp/topn-model-XXXXXX";
-static char path[64], again[64];
+#include <cmocka.h> /* after context.h: it makes a macro of fail */
 
 static topn_model *make(const sample_form *form, bool full)
 {
@@ -320,25 +318,6 @@ static void test_cancel(void **state)
     assert_null(loaded);
     topn_context_set_progress(context, NULL, NULL);
     topn_model_free(model);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    if (!mkdtemp(folder))
-        return 1;
-    snprintf(path, sizeof path, "%s/file", folder);
-    snprintf(again, sizeof again, "%s/again", folder);
-    return topn_context_create(&context) == TOPN_OK ? 0 : 1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    unlink(path);
-    unlink(again);
-    topn_context_free(context);
-    return rmdir(folder); /* fails when a temporary was left */
 }
 
 int main(void)

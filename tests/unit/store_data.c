@@ -11,11 +11,9 @@
 
 #include "sample_model.h"
 
-#include <cmocka.h> /* after context.h: it makes a macro of fail */
+#include "file_fixture.h" /* after functions whose parameters have its names */
 
-static topn_context *context;
-static char folder[] = "/tmp/topn-data-XXXXXX";
-static char path[64], again[64];
+#include <cmocka.h> /* after context.h: it makes a macro of fail */
 
 static void assert_same_data(const topn_data *a, const topn_data *b)
 {
@@ -171,25 +169,6 @@ static void test_memory_failures(void **state)
             break;
         assert_int_equal(status, TOPN_ERROR_MEMORY);
     }
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    if (!mkdtemp(folder))
-        return 1;
-    snprintf(path, sizeof path, "%s/file", folder);
-    snprintf(again, sizeof again, "%s/again", folder);
-    return topn_context_create(&context) == TOPN_OK ? 0 : 1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    unlink(path);
-    unlink(again);
-    topn_context_free(context);
-    return rmdir(folder);
 }
 
 int main(void)
