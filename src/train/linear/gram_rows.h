@@ -33,8 +33,8 @@ void gram_row_sort(gram_row *row);
 
 /* Non-zeros of the whole of G, both triangles and the diagonal. Parallel; O(Σ_u |I_u|²) time, no memory to speak of. */
 topn_status gram_count_nonzeros(topn_context *context, const linear_system *system, uint64_t *out);
-/* All of G, both triangles and the diagonal (without ridge), columns ascending. 8 bytes a non-zero. The same bits at any
- * number of threads. O(Σ_u |I_u|²), twice. */
+/* All of G, both triangles and the diagonal (without ridge), columns ascending. 8 bytes a non-zero. The same bits at
+ * any number of threads. O(Σ_u |I_u|²), twice. */
 topn_status gram_sparse(topn_context *context, const linear_system *system, sparse_matrix *out);
 
 #endif
