@@ -317,6 +317,41 @@ static void cost_is_stated_and_kept_to(const char *method)
     topn_data_free(data);
 }
 
+/* Every user holds item 0, items 2 and 3 always come together, item 5 never: with a ridge that is data like any other;
+ * without one the Gram matrix is singular, and the answer is finite scores or a message that names the option. */
+static void awkward_data_are_served(const char *method)
+{
+    static const uint64_t indptr[] = {0, 3, 6, 8, 9, 12, 15};
+    static const uint32_t indices[] = {0, 2, 3, 0, 2, 3, 0, 1, 0, 0, 1, 4, 0, 2, 3};
+    topn_data *data;
+    check(topn_data_copy_csr(context, 6, 6, indptr, indices, NULL, &data));
+    for (int ridge = 0; ridge < 2; ridge++) {
+        topn_options *options;
+        topn_model *model;
+        check(topn_options_create(context, TOPN_KIND_METHOD, method, &options));
+        if (!ridge && topn_options_has(options, "l2"))
+            check(topn_options_set(context, options, "l2", "0"));
+        const topn_status status = topn_train(context, data, options, NULL, &model);
+        if (status == TOPN_OK) {
+            ask_for_nobody(model, 6);
+        } else {
+            assert_int_equal(ridge, 0);
+            assert_true(status == TOPN_ERROR_NUMERIC || status == TOPN_ERROR_OPTION || status == TOPN_ERROR_DATA);
+            assert_non_null(strstr(topn_context_message(context), "l2"));
+            assert_null(model);
+        }
+        topn_options_free(options);
+        topn_model_free(model);
+    }
+    topn_data_free(data);
+}
+
+static void test_awkward(void **state)
+{
+    (void)state;
+    for_each_method(awkward_data_are_served);
+}
+
 static void test_cost(void **state)
 {
     (void)state;
@@ -369,6 +404,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads), cmocka_unit_test(test_answers), cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_small),   cmocka_unit_test(test_cost),    cmocka_unit_test(test_options),
+        cmocka_unit_test(test_awkward),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
