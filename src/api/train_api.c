@@ -82,6 +82,8 @@ topn_status topn_train(topn_context *context, const topn_data *data, const topn_
     TRY(model_check(context, model));
     TRY(record_set(context, &model->metadata, "run.seconds.total", "%.3f", clock_seconds() - start));
     TRY(record_set(context, &model->metadata, "run.peak-bytes", "%" PRIu64, memory_peak()));
+    TRY(record_set(context, &model->metadata, "run.predicted-bytes", "%" PRIu64, cost.bytes + data_bytes(data)));
+    TRY(record_set(context, &model->metadata, "run.predicted-flops", "%.4g", cost.flops));
     TRY(record_set(context, &model->metadata, "run.threads", "%d", context->threads));
     *out = model;
     return TOPN_OK;

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every method with every allocation failing in turn: TOPN_ERROR_MEMORY, no model, nothing leaked (the sanitizers
+ * look), and the next training is as if nothing had happened.
+ */
+#include "made_data.h"
+#include "train/method.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h> /* after ours: it defines a macro named fail */
+
+enum { USERS = 14, ITEMS = 9, MOST_ALLOCATIONS = 2000 };
+
+static topn_data *small_data(void)
+{
+    uint32_t pairs[USERS * ITEMS][2];
+    uint64_t count = 0;
+    for (uint32_t user = 0; user < USERS; user++)
+        for (uint32_t item = 0; item < ITEMS; item++)
+            if ((user * 7 + item * 5 + user * item) % 10 < 6 - item / 2) {
+                pairs[count][0] = user;
+                pairs[count++][1] = item;
+            }
+    return made_data(USERS, ITEMS, (const uint32_t(*)[2])pairs, NULL, count);
+}
+
+static topn_options *small_options(topn_context *context, const char *name)
+{
+    topn_options *options;
+    assert_int_equal(topn_options_create(context, TOPN_KIND_METHOD, name, &options), TOPN_OK);
+    if (topn_options_has(options, "k"))
+        assert_int_equal(topn_options_set(context, options, "k", "3"), TOPN_OK);
+    return options;
+}
+
+/* The allocation number `at` fails. */
+static topn_status train_failing(topn_context *context, const topn_data *data, const topn_options *options, uint64_t at)
+{
+    topn_model *model = (topn_model *)context; /* must become NULL */
+    memory_fail_after(at);
+    const topn_status status = topn_train(context, data, options, NULL, &model);
+    memory_fail_after(0);
+    assert_true(status == TOPN_OK || status == TOPN_ERROR_MEMORY);
+    assert_int_equal(status == TOPN_OK, model != NULL);
+    topn_model_free(model);
+    return status;
+}
+
+static void test_failing_allocations(void **state)
+{
+    topn_context *context = *state;
+    topn_data *data = small_data();
+    const method *tested;
+    for (size_t index = 0; (tested = method_at(index)); index++) {
+        topn_options *options = small_options(context, tested->name);
+        uint64_t at = 1;
+        while (train_failing(context, data, options, at) != TOPN_OK) {
+            at++;
+            assert_true(at < MOST_ALLOCATIONS);
+        }
+        print_message("             %s: %u allocations\n", tested->name, (unsigned)at - 1);
+        assert_true(at > 3);
+        topn_options_free(options);
+    }
+    topn_data_free(data);
+}
+
+static int setup(void **state)
+{
+    return topn_context_create((topn_context **)state) != TOPN_OK;
+}
+
+static int teardown(void **state)
+{
+    topn_context_free(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_failing_allocations)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
