@@ -64,6 +64,10 @@ static int plan_from_model(struct session *session, const char *path, struct pla
         STEP(
             complain(CODE_USAGE, "%s does not record a data file; name it: topn train --from MODEL DATA -o NEW", path));
     STEP(preset_recorded(session, path, out->recorded));
+    if (metadata(out->recorded, "prune.k"))
+        complain(CODE_DONE,
+                 "warning: %s was pruned after its training; prune the new one, too: topn prune --mode %s --k %s", path,
+                 metadata(out->recorded, "prune.mode"), metadata(out->recorded, "prune.k"));
 done:
     return code;
 }

@@ -5,7 +5,7 @@
  * Conventions, stated once:
  *  - Every fallible function returns a topn_status; the detail (file, line, option, value) is in
  *    topn_context_message() of the context it was given.
- *  - `_create`, `_read`, `_load`, `_train`, `_copy`, `_split` hand ownership to the caller, who calls the
+ *  - `_create`, `_read`, `_load`, `_train`, `_copy`, `_prune`, `_split` hand ownership to the caller, who calls the
  *    matching `_free`; every `_free` accepts NULL. Plain getters lend: what they return lives as long as
  *    the object it was asked from; of a NULL object they return 0, NULL, NAN or false. On failure an output pointer
  *    is set to NULL.
@@ -276,6 +276,17 @@ TOPN_API void topn_model_free(topn_model *model);
 /* Priors π: score = ⟨φ, ψ⟩·π + b (P1 eq. 6–7). priors [items], finite. A changed copy that shares nothing. */
 TOPN_API topn_status topn_model_copy_with_priors(topn_context *context, const topn_model *model, const float *priors,
                                                  topn_model **out);
+/* Which numbers a pruned table keeps: the largest magnitudes, ties in the order of rows and columns. */
+typedef enum topn_prune_mode {
+    TOPN_PRUNE_ROW,    /* k in each row: of each item's embedding */
+    TOPN_PRUNE_GLOBAL, /* k · items of the whole table */
+    TOPN_PRUNE_ITEM    /* k in each column of an items × items table: of each recommended item's weights */
+} topn_prune_mode;
+/* The model with its tables pruned, k ≥ 1; the model itself, mapped or not, is only read. Where training with option k
+ * gives the same arrays, that option is updated in the copy's metadata; else "prune.mode" and "prune.k" say what was
+ * done. Recorded metrics are left out. Errors: UNSUPPORTED for a model that has no table, MEMORY. */
+TOPN_API topn_status topn_model_prune(topn_context *context, const topn_model *model, uint32_t k, topn_prune_mode mode,
+                                      topn_model **out);
 
 /* The means and intervals of a report as metadata "metric.<name>": what is known of the model travels in its file. Call
  * it before the model is shared. O(metrics). */

@@ -128,7 +128,7 @@ done:
     return status;
 }
 
-topn_status model_copy(topn_context *context, const topn_model *model, topn_model **out)
+topn_status model_copy_frame(topn_context *context, const topn_model *model, topn_model **out)
 {
     topn_status status;
     topn_model *copy = NULL;
@@ -139,8 +139,6 @@ topn_status model_copy(topn_context *context, const topn_model *model, topn_mode
     copy->encoder.normalizer = model->encoder.normalizer;
     copy->encoder.use_weights = model->encoder.use_weights;
     copy->table.kind = model->table.kind;
-    TRY(copy_table(context, &model->encoder.rows, &copy->encoder.rows));
-    TRY(copy_table(context, &model->table.rows, &copy->table.rows));
     if (model->table.priors)
         TRY(copy_array(context, model->table.priors, model->items, sizeof(float), &copy->table.priors));
     if (model->table.biases)
@@ -154,6 +152,21 @@ topn_status model_copy(topn_context *context, const topn_model *model, topn_mode
     if (model->histories.indptr)
         TRY(copy_sparse(context, &model->histories, model->histories.values != NULL, &copy->histories));
     TRY(record_copy(context, &model->metadata, &copy->metadata));
+    *out = copy;
+    return TOPN_OK;
+done:
+    topn_model_free(copy);
+    return status;
+}
+
+topn_status model_copy(topn_context *context, const topn_model *model, topn_model **out)
+{
+    topn_status status;
+    topn_model *copy = NULL;
+    *out = NULL;
+    TRY(model_copy_frame(context, model, &copy));
+    TRY(copy_table(context, &model->encoder.rows, &copy->encoder.rows));
+    TRY(copy_table(context, &model->table.rows, &copy->table.rows));
     *out = copy;
     return TOPN_OK;
 done:

@@ -68,6 +68,8 @@ struct topn_model {
 topn_status model_create(topn_context *context, const topn_data *data, bool keep_histories, topn_model **out);
 /* A copy that shares nothing, nor a mapped file. */
 topn_status model_copy(topn_context *context, const topn_model *model, topn_model **out);
+/* The same without the rows of encoder and item table, which are the caller's to fill. */
+topn_status model_copy_frame(topn_context *context, const topn_model *model, topn_model **out);
 /* The rows ψ that the item table stands for; NULL for NONE and IDENTITY. */
 const embedding_table *model_item_rows(const topn_model *model);
 /* Every value finite, every shape fitting the others; NUMERIC (values) or FORMAT (shapes) with the array's name. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Pruning a dense matrix to its largest magnitudes. Exact zeros are never kept; ties go to the entry that comes first
+ * Pruning a matrix to its largest magnitudes. Exact zeros are never kept; ties go to the entry that comes first
  * in row-major order. Streams rows: beyond the result only O(columns) a thread is allocated.
  */
 #ifndef TOPN_NUMERIC_PRUNE_H
@@ -16,5 +16,13 @@ topn_status prune_global(topn_context *context, const dense_matrix *matrix, uint
  * result is row source[r] of the matrix; source NULL = r. O(rows · columns). */
 topn_status prune_rows(topn_context *context, const dense_matrix *matrix, uint32_t k, bool lower_triangle,
                        const uint32_t *source, sparse_matrix *out);
+
+/* In each column its k entries of largest magnitude. Allocates 64 bytes × rows a thread. O(rows · columns). */
+topn_status prune_columns(topn_context *context, const dense_matrix *matrix, uint32_t k, sparse_matrix *out);
+
+/* The same of sparse rows. O(nonzeros); columns by two transpositions. */
+topn_status prune_sparse_global(topn_context *context, const sparse_matrix *matrix, uint64_t keep, sparse_matrix *out);
+topn_status prune_sparse_rows(topn_context *context, const sparse_matrix *matrix, uint32_t k, sparse_matrix *out);
+topn_status prune_sparse_columns(topn_context *context, const sparse_matrix *matrix, uint32_t k, sparse_matrix *out);
 
 #endif

@@ -25,6 +25,9 @@ typedef struct method {
     training_cost (*cost)(const topn_data *, const void *params);
     /* Fills encoder and table of *model (made by model_create) and adds its figures to the metadata. */
     topn_status (*train)(topn_context *, const topn_data *, const void *params, topn_model *model);
+    /* The topn_prune_mode in which pruning a dense model gives what training with option "k" gives: 1u << mode, or'ed;
+     * which of several is said by an option "prune" with their names. */
+    unsigned prune_modes;
 } method;
 
 /* NULL past the end. */

@@ -104,6 +104,78 @@ static void rows_equal_sort(void **state)
     topn_context_free(context);
 }
 
+static dense_matrix transposed(const dense_matrix *matrix)
+{
+    dense_matrix out = {malloc(matrix->rows * matrix->columns * sizeof(float)), matrix->columns, matrix->rows};
+    for (size_t r = 0; r < matrix->rows; r++)
+        for (size_t c = 0; c < matrix->columns; c++)
+            out.values[c * out.columns + r] = matrix->values[r * matrix->columns + c];
+    return out;
+}
+
+static void columns_equal_sort(void **state)
+{
+    (void)state;
+    static const uint32_t ks[] = {1, 2, 7, 36, 37, 50};
+    topn_context *context;
+    assert_int_equal(topn_context_create(&context), TOPN_OK);
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        dense_matrix matrix = few_values(37, 23, 200 + seed), turned = transposed(&matrix);
+        for (size_t k = 0; k < sizeof ks / sizeof *ks; k++) {
+            sparse_matrix got, columns;
+            assert_int_equal(prune_columns(context, &matrix, ks[k], &got), TOPN_OK);
+            assert_int_equal(sparse_check(context, &got, "pruned"), TOPN_OK);
+            assert_int_equal(sparse_transpose(context, &got, &columns), TOPN_OK);
+            for (size_t c = 0; c < turned.rows; c++)
+                check_against_sort(&turned, &columns, c * turned.columns, turned.columns, ks[k]);
+            sparse_clear(&got);
+            sparse_clear(&columns);
+        }
+        free(matrix.values);
+        free(turned.values);
+    }
+    topn_context_free(context);
+}
+
+static void check_same(sparse_matrix *left, sparse_matrix *right)
+{
+    const uint64_t count = left->indptr[left->rows];
+    assert_int_equal(left->rows, right->rows);
+    assert_int_equal(left->columns, right->columns);
+    assert_memory_equal(left->indptr, right->indptr, (left->rows + 1) * sizeof *left->indptr);
+    assert_memory_equal(left->indices, right->indices, count * sizeof *left->indices);
+    assert_memory_equal(left->values, right->values, count * sizeof *left->values);
+    sparse_clear(left);
+    sparse_clear(right);
+}
+
+static void sparse_rows_are_pruned_like_dense_ones(void **state)
+{
+    (void)state;
+    static const uint32_t ks[] = {1, 3, 9, 30, UINT32_MAX};
+    topn_context *context;
+    assert_int_equal(topn_context_create(&context), TOPN_OK);
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        dense_matrix matrix = few_values(37, 23, 300 + seed);
+        sparse_matrix whole, from_dense, from_sparse;
+        assert_int_equal(prune_global(context, &matrix, UINT64_MAX, &whole), TOPN_OK);
+        for (size_t k = 0; k < sizeof ks / sizeof *ks; k++) {
+            assert_int_equal(prune_rows(context, &matrix, ks[k], false, NULL, &from_dense), TOPN_OK);
+            assert_int_equal(prune_sparse_rows(context, &whole, ks[k], &from_sparse), TOPN_OK);
+            check_same(&from_dense, &from_sparse);
+            assert_int_equal(prune_columns(context, &matrix, ks[k], &from_dense), TOPN_OK);
+            assert_int_equal(prune_sparse_columns(context, &whole, ks[k], &from_sparse), TOPN_OK);
+            check_same(&from_dense, &from_sparse);
+            assert_int_equal(prune_global(context, &matrix, 37u * (uint64_t)ks[k], &from_dense), TOPN_OK);
+            assert_int_equal(prune_sparse_global(context, &whole, 37u * (uint64_t)ks[k], &from_sparse), TOPN_OK);
+            check_same(&from_dense, &from_sparse);
+        }
+        sparse_clear(&whole);
+        free(matrix.values);
+    }
+    topn_context_free(context);
+}
+
 static void triangle_ignores_the_upper_part_and_reorders(void **state)
 {
     (void)state;
@@ -176,6 +248,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(global_equals_sort),
         cmocka_unit_test(rows_equal_sort),
+        cmocka_unit_test(columns_equal_sort),
+        cmocka_unit_test(sparse_rows_are_pruned_like_dense_ones),
         cmocka_unit_test(triangle_ignores_the_upper_part_and_reorders),
         cmocka_unit_test(same_result_at_any_thread_count),
         cmocka_unit_test(transpose_twice_is_the_same),

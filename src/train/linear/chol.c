@@ -238,4 +238,5 @@ const method method_chol = {
     .options = &chol_option_table,
     .cost = chol_cost,
     .train = chol_train,
+    .prune_modes = 1u << TOPN_PRUNE_ROW,
 };

@@ -124,4 +124,5 @@ const method method_ease = {
     .options = &ease_option_table,
     .cost = ease_cost,
     .train = ease_train,
+    .prune_modes = 1u << TOPN_PRUNE_GLOBAL | 1u << TOPN_PRUNE_ITEM,
 };
