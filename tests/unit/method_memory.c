@@ -67,6 +67,40 @@ static void test_failing_allocations(void **state)
     topn_data_free(data);
 }
 
+/* The same of pruning, in a mode and from a table of either form. */
+static void prune_failing(topn_context *context, const topn_model *model, topn_prune_mode mode)
+{
+    topn_status status = TOPN_ERROR_MEMORY;
+    for (uint64_t at = 1; status != TOPN_OK; at++) {
+        topn_model *pruned = (topn_model *)context; /* must become NULL */
+        memory_fail_after(at);
+        status = topn_model_prune(context, model, 2, mode, &pruned);
+        memory_fail_after(0);
+        assert_true(status == TOPN_OK || status == TOPN_ERROR_MEMORY);
+        assert_int_equal(status == TOPN_OK, pruned != NULL);
+        assert_true(at < MOST_ALLOCATIONS);
+        topn_model_free(pruned);
+    }
+}
+
+static void test_pruning(void **state)
+{
+    topn_context *context = *state;
+    topn_data *data = small_data();
+    for (int sparse = 0; sparse < 2; sparse++) {
+        topn_options *options;
+        topn_model *model;
+        assert_int_equal(topn_options_create(context, TOPN_KIND_METHOD, "ease", &options), TOPN_OK);
+        assert_int_equal(topn_options_set(context, options, "k", sparse ? "4" : "0"), TOPN_OK);
+        assert_int_equal(topn_train(context, data, options, NULL, &model), TOPN_OK);
+        for (int mode = TOPN_PRUNE_ROW; mode <= TOPN_PRUNE_ITEM; mode++)
+            prune_failing(context, model, (topn_prune_mode)mode);
+        topn_model_free(model);
+        topn_options_free(options);
+    }
+    topn_data_free(data);
+}
+
 static int setup(void **state)
 {
     return topn_context_create((topn_context **)state) != TOPN_OK;
@@ -80,6 +114,6 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_failing_allocations)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_failing_allocations), cmocka_unit_test(test_pruning)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
