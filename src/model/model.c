@@ -143,6 +143,9 @@ topn_status model_copy_frame(topn_context *context, const topn_model *model, top
         TRY(copy_array(context, model->table.priors, model->items, sizeof(float), &copy->table.priors));
     if (model->table.biases)
         TRY(copy_array(context, model->table.biases, model->items, sizeof(float), &copy->table.biases));
+    if (model->dimension_items)
+        TRY(copy_array(context, model->dimension_items, embedding_dimensions(&model->encoder.rows), sizeof(uint32_t),
+                       &copy->dimension_items));
     TRY(string_table_copy(context, &model->item_ids, &copy->item_ids));
     TRY(string_table_copy(context, &model->titles, &copy->titles));
     TRY(string_table_copy(context, &model->user_ids, &copy->user_ids));
@@ -183,6 +186,7 @@ void topn_model_free(topn_model *model)
         embedding_clear(&model->table.rows);
         free(model->table.priors);
         free(model->table.biases);
+        free(model->dimension_items);
         sparse_clear(&model->histories);
     }
     id_index_clear(&model->items_by_id);
@@ -287,12 +291,35 @@ static topn_status check_shapes(topn_context *context, const topn_model *model)
     return TOPN_OK;
 }
 
+static topn_status check_dimension_items(topn_context *context, const topn_model *model)
+{
+    topn_status status;
+    bool *taken = NULL; /* [items] */
+    if (!model->dimension_items)
+        return TOPN_OK;
+    TRY(ALLOCATE_ZEROED(context, model->items, &taken));
+    const size_t dimensions = embedding_dimensions(&model->encoder.rows);
+    for (size_t dimension = 0; dimension < dimensions; dimension++) {
+        const uint32_t item = model->dimension_items[dimension];
+        if (item >= model->items || taken[item]) {
+            status = fail(context, TOPN_ERROR_FORMAT, "dimension_items: %" PRIu32 " at %zu is %s", item, dimension,
+                          item < model->items ? "there twice" : "no item");
+            goto done;
+        }
+        taken[item] = true;
+    }
+done:
+    free(taken);
+    return status;
+}
+
 topn_status model_check(topn_context *context, const topn_model *model)
 {
     topn_status status;
     TRY(check_shapes(context, model));
     TRY(check_table(context, "encoder", &model->encoder.rows));
     TRY(check_table(context, "items", &model->table.rows));
+    TRY(check_dimension_items(context, model));
     TRY(check_finite(context, "items.priors", model->table.priors, model->items));
     TRY(check_finite(context, "items.biases", model->table.biases, model->items));
     if (model->histories.indptr)

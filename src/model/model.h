@@ -52,6 +52,9 @@ struct topn_model {
         float *priors;        /* π [items], or NULL = all 1 */
         float *biases;        /* b [items], or NULL = all 0 */
     } table;
+    /* [dimensions of encoder.rows]: the item that a dimension stands for, each item at most once; NULL = dimensions
+     * have no meaning. A triangular factor has them, in the order of the factorisation. */
+    uint32_t *dimension_items;
     uint32_t items;
     string_table item_ids; /* [items] */
     string_table titles;   /* [items] or count 0 */

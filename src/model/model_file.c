@@ -47,6 +47,9 @@ size_t model_tensors(const topn_model *model, tensor out[MODEL_TENSORS])
         stored_add(&list, "items.priors", TENSOR_F32, model->items, model->table.priors);
     if (model->table.biases)
         stored_add(&list, "items.biases", TENSOR_F32, model->items, model->table.biases);
+    if (model->dimension_items)
+        stored_add(&list, "dimension_items", TENSOR_U32, embedding_dimensions(&model->encoder.rows),
+                   model->dimension_items);
     stored_add_strings(&list, STORED_STRINGS("item_ids"), &model->item_ids);
     if (model->titles.count)
         stored_add_strings(&list, STORED_STRINGS("titles"), &model->titles);
@@ -136,6 +139,18 @@ static topn_status load_vector(topn_context *context, const safetensors_file *fi
     return status;
 }
 
+static topn_status load_dimension_items(topn_context *context, const safetensors_file *file, topn_model *model)
+{
+    const tensor *found;
+    if (model->encoder.kind != ENCODER_BAG || !safetensors_find(file, "dimension_items"))
+        return TOPN_OK;
+    const topn_status status = safetensors_require(context, file, "dimension_items", TENSOR_U32,
+                                                   embedding_dimensions(&model->encoder.rows), &found);
+    if (status == TOPN_OK)
+        model->dimension_items = (uint32_t *)found->bytes;
+    return status;
+}
+
 static topn_status load_structure(topn_context *context, const safetensors_file *file, topn_model *model)
 {
     topn_status status;
@@ -171,6 +186,7 @@ static topn_status load_arrays(topn_context *context, const safetensors_file *fi
     TRY(stored_strings(context, file, STORED_STRINGS("item_ids"), &model->item_ids));
     model->items = model->item_ids.count;
     TRY(load_structure(context, file, model));
+    TRY(load_dimension_items(context, file, model));
     TRY(load_vector(context, file, "items.priors", model->items, &model->table.priors));
     TRY(load_vector(context, file, "items.biases", model->items, &model->table.biases));
     if (safetensors_find(file, "titles.offsets"))

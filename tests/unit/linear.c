@@ -346,6 +346,7 @@ static void pruned_chol_keeps_k_a_row_and_short_rows_whole(void **state)
         const uint32_t item = order[r];
         const uint64_t count = kept->indptr[item + 1] - kept->indptr[item];
         assert_int_equal(count, r + 1 < K ? r + 1 : K);
+        assert_int_equal(pruned->dimension_items[r], item);
         double smallest = INFINITY;
         for (uint64_t at = kept->indptr[item]; at < kept->indptr[item + 1]; at++) {
             assert_true(kept->values[at] == table_at(&dense->encoder.rows, item, kept->indices[at]));

@@ -72,6 +72,21 @@ CHANGE(no_priors_type)
     (void)metadata;
     array_of(tensors, *count, "items.priors")->type = TENSOR_U32;
 }
+CHANGE(dimension_of_no_item)
+{
+    (void)metadata;
+    ((uint32_t *)writable(tensors, *count, "dimension_items"))[1] = SAMPLE_ITEMS;
+}
+CHANGE(two_dimensions_of_an_item)
+{
+    (void)metadata;
+    ((uint32_t *)writable(tensors, *count, "dimension_items"))[1] = SAMPLE_ITEMS - 1;
+}
+CHANGE(fewer_dimension_items)
+{
+    (void)metadata;
+    array_of(tensors, *count, "dimension_items")->shape[0]--;
+}
 CHANGE(short_priors)
 {
     (void)metadata;
@@ -244,6 +259,9 @@ CHANGE(newer)
 static const change changes[] = {
     {"item_ids.bytes", TOPN_ERROR_FORMAT, no_ids},
     {"items.priors", TOPN_ERROR_FORMAT, no_priors_type},
+    {"dimension_items: 4 at 1 is no item", TOPN_ERROR_FORMAT, dimension_of_no_item},
+    {"dimension_items: 3 at 1 is there twice", TOPN_ERROR_FORMAT, two_dimensions_of_an_item},
+    {"dimension_items", TOPN_ERROR_FORMAT, fewer_dimension_items},
     {"items.priors", TOPN_ERROR_FORMAT, short_priors},
     {"items.priors", TOPN_ERROR_NUMERIC, infinite_prior},
     {"items.biases", TOPN_ERROR_NUMERIC, nan_bias},

@@ -73,6 +73,8 @@ static void assert_same_model(const topn_model *a, const topn_model *b)
     assert_int_equal(a->items, b->items);
     assert_same_table(&a->encoder.rows, &b->encoder.rows);
     assert_same_table(&a->table.rows, &b->table.rows);
+    assert_same_array(a->dimension_items, b->dimension_items,
+                      embedding_dimensions(&a->encoder.rows) * sizeof *a->dimension_items);
     assert_same_array(a->table.priors, b->table.priors, a->items * sizeof(float));
     assert_same_array(a->table.biases, b->table.biases, a->items * sizeof(float));
     assert_same_strings(&a->item_ids, &b->item_ids);
@@ -225,6 +227,8 @@ static void test_model_of_version_0_1_0(void **state)
     (void)state;
     topn_model *expected = make(&sample_forms[SAMPLE_SHARED_SPARSE], true);
     topn_model *loaded = load("tests/files/model-0.1.0.safetensors");
+    free(expected->dimension_items); /* that file is older than the array */
+    expected->dimension_items = NULL;
     assert_same_model(expected, loaded);
     assert_string_equal(record_get(&loaded->metadata, "topn.version"), "0.1.0");
     assert_int_equal(model_save(context, loaded, path), TOPN_OK);

@@ -138,6 +138,10 @@ static inline topn_status sample_model(topn_context *context, const sample_form 
     if (full) {
         SAMPLE_TRY(sample_vector(context, 0.5f, &model->table.priors));
         SAMPLE_TRY(sample_vector(context, -1.0f, &model->table.biases));
+        if (form->encoder == ENCODER_BAG)
+            SAMPLE_TRY(ALLOCATE(context, columns, &model->dimension_items));
+        for (uint32_t dimension = 0; form->encoder == ENCODER_BAG && dimension < columns; dimension++)
+            model->dimension_items[dimension] = SAMPLE_ITEMS - 1 - dimension;
     }
     SAMPLE_TRY(record_set(context, &model->metadata, "method", "%s", form->name));
     SAMPLE_TRY(record_set(context, &model->metadata, "run.seconds", "1.5"));

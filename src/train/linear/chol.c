@@ -222,6 +222,8 @@ static topn_status chol_train(topn_context *context, const topn_data *data, cons
     start = clock_seconds();
     TRY(set_priors(context, data, &system, d, params, model));
     TRY(keep_embeddings(context, &a, &system, params, model));
+    model->dimension_items = system.item_at;
+    system.item_at = NULL;
     TRY(linear_phase(context, &model->metadata, "prune", start));
 done:
     free(a);
