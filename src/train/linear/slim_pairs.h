@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Item × item weights of another model, as start or as pattern of a new one.
+ */
+#ifndef TOPN_TRAIN_LINEAR_SLIM_PAIRS_H
+#define TOPN_TRAIN_LINEAR_SLIM_PAIRS_H
+
+#include "data/interactions.h"
+
+/* The weights of the model file `path` that are not zero, between items of `data`: row j holds the weights that lead to
+ * item j, columns are the items of a history, both numbered as in `data`. OPTION naming --<option> when the model
+ * holds no item × item weights or shares no item with the data. */
+topn_status pairs_load(topn_context *context, const topn_data *data, const char *option, const char *path,
+                       sparse_matrix *out);
+/* Bytes that loading takes at most; 0 for NULL or when there is no such file. */
+double pairs_file_bytes(const char *path);
+
+#endif

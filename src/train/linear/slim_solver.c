@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A round: the coordinates that are not zero and the worst offenders among the others become the working set; its part
+ * of G + ridge is copied into a small square that stays in the cache; coordinate descent on that; then r of all
+ * coordinates is brought up to date from the rows of G. Weights are rounded to single precision before that, so what
+ * the next round looks at is the residual of the weights that the model will hold. All sums are in double precision.
+ */
+#include "train/linear/slim_solver.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/vector.h"
+
+enum {
+    SQUARE_MOST = 1024,  /* a working set beyond this sweeps over the rows of G themselves */
+    SQUARE_STEP = 8,     /* rows of the square are padded to a multiple of this */
+    FIRST_OFFENDERS = 32 /* least number taken into the working set in a round */
+};
+static const double inner_share = 0.05; /* a round brings the working set to this share of the residual at its start */
+static const double inner_least = 0.25; /* … and not further than this share of the tolerance */
+static const double path_tolerance = 1e-2; /* of the values of l1 before the last */
+
+typedef struct offender {
+    double key;
+    uint32_t index;
+} offender;
+
+struct slim_worker {
+    double *w, *r;       /* [items] */
+    uint8_t *blocked;    /* [items] w_i must stay 0 */
+    uint32_t *set;       /* [items] the working set, ascending; `count` of them */
+    uint32_t *slot;      /* [items] place in the working set + 1, or 0 */
+    double *change;      /* [items] what the round took from w, by place in the set */
+    offender *offenders; /* [items] */
+    uint32_t count;
+    /* The working set's own copies, [SQUARE_MOST] */
+    double *small_w, *small_r, *small_diagonal, *small_inverse;
+    float *square; /* [SQUARE_MOST × SQUARE_MOST] */
+};
+
+static size_t square_side(uint64_t items)
+{
+    const uint64_t padded = (items + SQUARE_STEP - 1) / SQUARE_STEP * SQUARE_STEP;
+    return padded < SQUARE_MOST ? (size_t)padded : SQUARE_MOST;
+}
+
+uint64_t slim_worker_bytes(uint64_t items)
+{
+    const uint64_t side = square_side(items);
+    return items * (3 * sizeof(double) + 2 * sizeof(uint32_t) + 1 + sizeof(offender)) + 4 * side * sizeof(double) +
+           side * side * sizeof(float);
+}
+
+void slim_worker_free(slim_worker *worker)
+{
+    if (!worker)
+        return;
+    free(worker->w);
+    free(worker->r);
+    free(worker->blocked);
+    free(worker->set);
+    free(worker->slot);
+    free(worker->change);
+    free(worker->offenders);
+    free(worker->small_w);
+    free(worker->small_r);
+    free(worker->small_diagonal);
+    free(worker->small_inverse);
+    free(worker->square);
+    free(worker);
+}
+
+topn_status slim_worker_create(topn_context *context, const slim_problem *problem, slim_worker **out)
+{
+    topn_status status;
+    const size_t items = problem->items, side = square_side(items);
+    TRY(ALLOCATE_ZEROED(context, 1, out));
+    slim_worker *worker = *out;
+    TRY(ALLOCATE(context, items, &worker->w));
+    TRY(ALLOCATE(context, items, &worker->r));
+    TRY(ALLOCATE(context, items, &worker->blocked));
+    TRY(ALLOCATE(context, items, &worker->set));
+    TRY(ALLOCATE_ZEROED(context, items, &worker->slot));
+    TRY(ALLOCATE(context, items, &worker->change));
+    TRY(ALLOCATE(context, items, &worker->offenders));
+    TRY(ALLOCATE(context, side, &worker->small_w));
+    TRY(ALLOCATE(context, side, &worker->small_r));
+    TRY(ALLOCATE(context, side, &worker->small_diagonal));
+    TRY(ALLOCATE(context, side, &worker->small_inverse));
+    TRY(ALLOCATE(context, side * side, &worker->square));
+    return TOPN_OK;
+done:
+    slim_worker_free(*out);
+    *out = NULL;
+    return status;
+}
+
+/* r −= Σ c_k · row_k over four rows; so r is read and written once for all of them. */
+VECTOR_CLONES static void subtract_four(double *restrict r, const float *const row[4], const double c[4], size_t n)
+{
+    const float *restrict p0 = row[0], *restrict p1 = row[1], *restrict p2 = row[2], *restrict p3 = row[3];
+    const double c0 = c[0], c1 = c[1], c2 = c[2], c3 = c[3];
+    for (size_t i = 0; i < n; i++)
+        r[i] -= (c0 * p0[i] + c1 * p1[i]) + (c2 * p2[i] + c3 * p3[i]);
+}
+
+VECTOR_CLONES static void subtract_one(double *restrict r, const float *restrict row, double c, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        r[i] -= c * row[i];
+}
+
+/* r −= c · (row i of G + ridge) */
+static void subtract_row(const slim_problem *problem, uint32_t i, double c, double *r)
+{
+    if (problem->dense) {
+        subtract_one(r, problem->dense + (size_t)i * problem->items, c, problem->items);
+    } else {
+        const sparse_matrix *g = problem->sparse;
+        const double before = r[i];
+        for (uint64_t at = g->indptr[i]; at < g->indptr[i + 1]; at++)
+            r[g->indices[at]] -= c * g->values[at];
+        r[i] = before;
+    }
+    r[i] -= c * problem->diagonal[i];
+}
+
+/* r −= Σ change_a · (row set_a of G + ridge) over the working set. */
+static void subtract_changes(const slim_problem *problem, const slim_worker *worker)
+{
+    const size_t n = problem->items;
+    const float *row[4];
+    double c[4];
+    int held = 0;
+    for (uint32_t a = 0; a < worker->count; a++) {
+        const uint32_t i = worker->set[a];
+        if (worker->change[a] == 0)
+            continue;
+        if (!problem->dense) {
+            subtract_row(problem, i, worker->change[a], worker->r);
+            continue;
+        }
+        worker->r[i] -= worker->change[a] * problem->diagonal[i];
+        row[held] = problem->dense + (size_t)i * n;
+        c[held++] = worker->change[a];
+        if (held == 4) {
+            subtract_four(worker->r, row, c, n);
+            held = 0;
+        }
+    }
+    for (int k = 0; k < held; k++)
+        subtract_one(worker->r, row[k], c[k], n);
+}
+
+/* How much coordinate i misses its optimality condition. */
+static inline double violation(double w, double r, double l1, bool nonnegative)
+{
+    if (w != 0)
+        return fabs(r - copysign(l1, w));
+    const double excess = (nonnegative ? r : fabs(r)) - l1;
+    return excess > 0 ? excess : 0;
+}
+
+/* The best value of one coordinate, the others held: pull = r_i + D_i·w_i. */
+static inline double best_value(double pull, double inverse, double l1, bool nonnegative)
+{
+    if (pull > l1)
+        return (pull - l1) * inverse;
+    return !nonnegative && pull < -l1 ? (pull + l1) * inverse : 0;
+}
+
+/* Larger keys first, ties by index. */
+static inline bool goes_before(const offender *a, const offender *b)
+{
+    return a->key > b->key || (a->key == b->key && a->index < b->index);
+}
+
+/* Brings the `keep` first of the list to its front, in any order (Hoare's selection). */
+static void select_first(offender *list, size_t count, size_t keep)
+{
+    size_t low = 0, high = count;
+    while (high - low > 1 && keep > low && keep < high) {
+        const offender pivot = list[low + (high - low) / 2];
+        size_t left = low, right = high - 1;
+        for (;;) {
+            while (goes_before(&list[left], &pivot))
+                left++;
+            while (goes_before(&pivot, &list[right]))
+                right--;
+            if (left >= right)
+                break;
+            const offender held = list[left];
+            list[left++] = list[right];
+            list[right--] = held;
+        }
+        /* before `left` nothing goes after the pivot, from it on nothing goes before */
+        if (keep <= left)
+            high = left;
+        else
+            low = left;
+    }
+}
+
+/* The working set of this round; returns the largest violation of all coordinates. */
+static double choose_set(const slim_problem *problem, slim_worker *worker, double l1, double tolerance)
+{
+    double largest = 0;
+    size_t offenders = 0, support = 0;
+    for (uint32_t i = 0; i < problem->items; i++) {
+        worker->slot[i] = 0;
+        if (worker->blocked[i])
+            continue;
+        const double missed = violation(worker->w[i], worker->r[i], l1, problem->nonnegative);
+        largest = missed > largest ? missed : largest;
+        if (worker->w[i] != 0) {
+            worker->slot[i] = 1;
+            support++;
+        } else if (missed > tolerance && problem->diagonal[i] > 0) {
+            worker->offenders[offenders++] = (offender){missed * missed / problem->diagonal[i], i};
+        }
+    }
+    const size_t room = support > FIRST_OFFENDERS ? support : FIRST_OFFENDERS;
+    if (offenders > room) {
+        select_first(worker->offenders, offenders, room);
+        offenders = room;
+    }
+    for (size_t at = 0; at < offenders; at++)
+        worker->slot[worker->offenders[at].index] = 1;
+    worker->count = 0;
+    for (uint32_t i = 0; i < problem->items; i++)
+        if (worker->slot[i]) {
+            worker->set[worker->count++] = i;
+            worker->slot[i] = worker->count;
+        }
+    return largest;
+}
+
+/* Copies the working set's part of everything. stride: padded length of a row of the square. */
+static void copy_in(const slim_problem *problem, slim_worker *worker, size_t stride)
+{
+    const uint32_t count = worker->count;
+    memset(worker->square, 0, count * stride * sizeof *worker->square);
+    memset(worker->small_r, 0, stride * sizeof *worker->small_r);
+    for (uint32_t a = 0; a < count; a++) {
+        const uint32_t i = worker->set[a];
+        float *to = worker->square + a * stride;
+        worker->small_w[a] = worker->w[i];
+        worker->small_r[a] = worker->r[i];
+        worker->small_diagonal[a] = problem->diagonal[i];
+        worker->small_inverse[a] = 1 / problem->diagonal[i];
+        if (problem->dense) {
+            const float *row = problem->dense + (size_t)i * problem->items;
+            for (uint32_t b = 0; b < count; b++)
+                to[b] = row[worker->set[b]];
+        } else {
+            const sparse_matrix *g = problem->sparse;
+            for (uint64_t at = g->indptr[i]; at < g->indptr[i + 1]; at++)
+                if (worker->slot[g->indices[at]])
+                    to[worker->slot[g->indices[at]] - 1] = g->values[at];
+            to[a] = 0;
+        }
+    }
+}
+
+/* One sweep over the square. */
+VECTOR_CLONES static void sweep_square(double *restrict w, double *restrict r, const float *restrict square,
+                                       const double *diagonal, const double *inverse, size_t count, size_t stride,
+                                       double l1, bool nonnegative)
+{
+    for (size_t a = 0; a < count; a++) {
+        const double next = best_value(r[a] + diagonal[a] * w[a], inverse[a], l1, nonnegative), change = next - w[a];
+        if (change == 0)
+            continue;
+        const float *restrict row = square + a * stride;
+        w[a] = next;
+        for (size_t b = 0; b < stride; b++)
+            r[b] -= change * row[b];
+        r[a] -= change * diagonal[a];
+    }
+}
+
+/* The same over the rows of G, for a working set that no square holds. */
+static void sweep_rows(const slim_problem *problem, slim_worker *worker, double l1)
+{
+    for (uint32_t a = 0; a < worker->count; a++) {
+        const uint32_t i = worker->set[a];
+        const double diagonal = problem->diagonal[i];
+        const double pull = worker->r[i] + diagonal * worker->w[i];
+        const double next = best_value(pull, 1 / diagonal, l1, problem->nonnegative), change = next - worker->w[i];
+        if (change == 0)
+            continue;
+        worker->w[i] = next;
+        subtract_row(problem, i, change, worker->r);
+    }
+}
+
+/* The largest violation within the working set. */
+static double set_violation(const slim_problem *problem, const slim_worker *worker, double l1, bool square)
+{
+    double largest = 0;
+    for (uint32_t a = 0; a < worker->count; a++) {
+        const double w = square ? worker->small_w[a] : worker->w[worker->set[a]];
+        const double r = square ? worker->small_r[a] : worker->r[worker->set[a]];
+        const double missed = violation(w, r, l1, problem->nonnegative);
+        largest = missed > largest ? missed : largest;
+    }
+    return largest;
+}
+
+/* Coordinate descent until the working set violates nothing by more than `goal`; rounds its weights and brings r of
+ * all coordinates up to date. Returns the sweeps made, at most `most` and at least one. */
+static uint64_t descend(const slim_problem *problem, slim_worker *worker, double l1, double goal, uint64_t most)
+{
+    uint64_t sweeps = 0;
+    const bool square = worker->count <= square_side(problem->items);
+    const size_t stride = ((size_t)worker->count + SQUARE_STEP - 1) / SQUARE_STEP * SQUARE_STEP;
+    if (square)
+        copy_in(problem, worker, stride);
+    do {
+        if (square)
+            sweep_square(worker->small_w, worker->small_r, worker->square, worker->small_diagonal,
+                         worker->small_inverse, worker->count, stride, l1, problem->nonnegative);
+        else
+            sweep_rows(problem, worker, l1);
+    } while (++sweeps < most && set_violation(problem, worker, l1, square) > goal);
+    for (uint32_t a = 0; a < worker->count; a++) {
+        const uint32_t i = worker->set[a];
+        const double rounded = (float)(square ? worker->small_w[a] : worker->w[i]);
+        worker->change[a] = rounded - worker->w[i];
+        worker->w[i] = rounded;
+    }
+    subtract_changes(problem, worker);
+    return sweeps;
+}
+
+/* Rounds until all coordinates are within `tolerance`, or nothing gets better. Returns the largest violation. */
+static double solve_for(const slim_problem *problem, slim_worker *worker, double l1, double tolerance, uint64_t *sweeps)
+{
+    uint64_t made = 0;
+    double before = INFINITY;
+    uint32_t support_before = 0;
+    for (;;) {
+        const double missed = choose_set(problem, worker, l1, tolerance);
+        const bool stuck = missed >= before && worker->count == support_before && missed < 100 * tolerance;
+        if (missed <= tolerance || made >= problem->max_sweeps || stuck) {
+            *sweeps += made;
+            return missed;
+        }
+        before = missed;
+        support_before = worker->count;
+        made += descend(problem, worker, l1, fmax(inner_share * missed, inner_least * tolerance),
+                        problem->max_sweeps - made);
+    }
+}
+
+/* w, r and blocked for column j at its start; returns the largest |G_ij|, i ≠ j. */
+static double begin(const slim_problem *problem, slim_worker *worker, uint32_t j)
+{
+    const size_t n = problem->items;
+    double largest = 0;
+    memset(worker->w, 0, n * sizeof *worker->w);
+    memset(worker->r, 0, n * sizeof *worker->r);
+    memset(worker->blocked, problem->allowed != NULL, n);
+    const sparse_matrix *allowed = problem->allowed, *start = problem->start;
+    for (uint64_t at = allowed ? allowed->indptr[j] : 0; allowed && at < allowed->indptr[j + 1]; at++)
+        worker->blocked[allowed->indices[at]] = 0;
+    worker->blocked[j] = 1;
+    subtract_row(problem, j, -1, worker->r);
+    worker->r[j] = 0; /* never looked at */
+    for (size_t i = 0; i < n; i++)
+        largest = fabs(worker->r[i]) > largest ? fabs(worker->r[i]) : largest;
+    worker->count = 0;
+    for (uint64_t at = start ? start->indptr[j] : 0; start && at < start->indptr[j + 1]; at++) {
+        const uint32_t i = start->indices[at];
+        const double w = start->values[at];
+        if (worker->blocked[i] || !(problem->diagonal[i] > 0) || w == 0 || (problem->nonnegative && w < 0))
+            continue;
+        worker->w[i] = w;
+        worker->set[worker->count] = i;
+        worker->change[worker->count++] = w;
+    }
+    subtract_changes(problem, worker);
+    return largest;
+}
+
+void slim_solve(const slim_problem *problem, slim_worker *worker, uint32_t j, uint32_t *indices, float *values,
+                slim_column *out)
+{
+    *out = (slim_column){.converged = true};
+    const double scale = begin(problem, worker, j);
+    if (!(scale > 0))
+        return;
+    const double last = problem->l1 > 0 ? problem->l1 : scale * 1e-4; /* where the steps towards l1 = 0 end */
+    for (uint32_t step = 1; step < problem->path && scale > last; step++)
+        solve_for(problem, worker, scale * pow(last / scale, (double)step / problem->path), path_tolerance * scale,
+                  &out->sweeps);
+    out->residual = solve_for(problem, worker, problem->l1, problem->tolerance * scale, &out->sweeps) / scale;
+    out->converged = out->residual <= problem->tolerance;
+    for (uint32_t i = 0; i < problem->items; i++)
+        if (worker->w[i] != 0) {
+            indices[out->count] = i;
+            values[out->count++] = (float)worker->w[i];
+        }
+}
+
+uint32_t slim_keep_largest(slim_worker *worker, uint32_t *indices, float *values, uint32_t count, uint32_t k)
+{
+    if (count <= k)
+        return count;
+    for (uint32_t at = 0; at < count; at++)
+        worker->offenders[at] = (offender){fabs((double)values[at]), at};
+    select_first(worker->offenders, count, k);
+    memset(worker->blocked, 0, count);
+    for (uint32_t at = 0; at < k; at++)
+        worker->blocked[worker->offenders[at].index] = 1;
+    uint32_t kept = 0;
+    for (uint32_t at = 0; at < count; at++)
+        if (worker->blocked[at]) {
+            indices[kept] = indices[at];
+            values[kept++] = values[at];
+        }
+    return kept;
+}
