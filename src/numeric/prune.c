@@ -240,6 +240,14 @@ static uint32_t row_threshold(const float *row, size_t count, uint32_t k, uint32
     return threshold;
 }
 
+uint32_t prune_row(const float *row, size_t columns, uint32_t k, uint32_t *scratch, uint32_t *indices, float *values)
+{
+    uint64_t ties;
+    const row_source from = {.values = row, .rows = 1, .columns = columns};
+    const uint32_t threshold = row_threshold(row, columns, k, scratch, &ties);
+    return (uint32_t)take_row(&from, 0, columns, threshold, ties, indices, values);
+}
+
 static topn_status keep_of_rows(topn_context *context, const row_source *from, uint32_t k, bool lower_triangle,
                                 const uint32_t *source, sparse_matrix *out)
 {
@@ -263,14 +271,7 @@ static topn_status keep_of_rows(topn_context *context, const row_source *from, u
         wide.indptr[r + 1] =
             take_row(from, start, width, threshold, ties, wide.indices + r * room, wide.values + r * room);
     }
-    for (size_t r = 0; r < from->rows; r++) {
-        const uint64_t count = wide.indptr[r + 1], to = wide.indptr[r];
-        memmove(wide.indices + to, wide.indices + r * room, count * sizeof *wide.indices);
-        memmove(wide.values + to, wide.values + r * room, count * sizeof *wide.values);
-        wide.indptr[r + 1] = to + count;
-    }
-    TRY(RESIZE(context, wide.indptr[from->rows], &wide.indices));
-    TRY(RESIZE(context, wide.indptr[from->rows], &wide.values));
+    TRY(sparse_close_up(context, &wide, room));
     *out = wide;
     wide = (sparse_matrix){0};
     status = progress_report(context, "prune", "rows", from->rows, from->rows, NAN);

@@ -25,4 +25,8 @@ topn_status prune_sparse_global(topn_context *context, const sparse_matrix *matr
 topn_status prune_sparse_rows(topn_context *context, const sparse_matrix *matrix, uint32_t k, sparse_matrix *out);
 topn_status prune_sparse_columns(topn_context *context, const sparse_matrix *matrix, uint32_t k, sparse_matrix *out);
 
+/* The k entries of largest magnitude of one row [columns], ascending, to indices and values [min(k, columns)]; returns
+ * how many. scratch [columns]. For the caller's own loop. */
+uint32_t prune_row(const float *row, size_t columns, uint32_t k, uint32_t *scratch, uint32_t *indices, float *values);
+
 #endif

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -27,6 +28,21 @@ void sparse_clear(sparse_matrix *matrix)
     free(matrix->indices);
     free(matrix->values);
     *matrix = (sparse_matrix){0};
+}
+
+topn_status sparse_close_up(topn_context *context, sparse_matrix *matrix, uint64_t room)
+{
+    topn_status status;
+    for (size_t row = 0; row < matrix->rows; row++) {
+        const uint64_t count = matrix->indptr[row + 1], to = matrix->indptr[row];
+        memmove(matrix->indices + to, matrix->indices + row * room, count * sizeof *matrix->indices);
+        memmove(matrix->values + to, matrix->values + row * room, count * sizeof *matrix->values);
+        matrix->indptr[row + 1] = to + count;
+    }
+    TRY(RESIZE(context, matrix->indptr[matrix->rows], &matrix->indices));
+    TRY(RESIZE(context, matrix->indptr[matrix->rows], &matrix->values));
+done:
+    return status;
 }
 
 topn_status sparse_transpose(topn_context *context, const sparse_matrix *matrix, sparse_matrix *out)

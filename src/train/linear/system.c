@@ -279,13 +279,19 @@ done:
     return status;
 }
 
+uint64_t linear_system_bytes(const topn_data *data)
+{
+    const uint64_t users = data->matrix.rows, items = data->matrix.columns, events = data->matrix.indptr[users];
+    return 16 * events + 24 * (users + items); /* X and Xᵀ in model order, weights, ridge, order */
+}
+
 training_cost linear_cost(const topn_data *data, int factorisations, uint64_t table_entries, bool lower_only)
 {
-    const uint64_t n = data->matrix.columns, events = data->matrix.indptr[data->matrix.rows];
-    const uint64_t reordered = 16 * events + 24 * ((uint64_t)data->matrix.rows + n); /* X and Xᵀ in model order */
+    const uint64_t n = data->matrix.columns;
     const uint64_t matrix = lower_only ? symmetric_lower_bytes(n) : 4 * n * n;
     return (training_cost){
-        .bytes = matrix + symmetric_scratch_bytes(n) + reordered + 8 * table_entries + 64 * n * sizeof(double),
+        .bytes = matrix + symmetric_scratch_bytes(n) + linear_system_bytes(data) + 8 * table_entries +
+                 64 * n * sizeof(double),
         .flops = (1.0 + factorisations / 3.0) * (double)n * (double)n * (double)n,
     };
 }

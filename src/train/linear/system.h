@@ -63,6 +63,9 @@ void linear_probe_clear(linear_probe *probe);
 topn_status linear_inverse(topn_context *context, const linear_system *system, bool lower_only, record *metadata,
                            float **p, linear_probe *probe);
 
+/* Bytes that linear_system_create takes. */
+uint64_t linear_system_bytes(const topn_data *data);
+
 /* Peak bytes and flops of linear_inverse followed by `factorisations` of n³/3, with a sparse table as result.
  * lower_only: the upper triangle is never touched, and so takes no memory. */
 training_cost linear_cost(const topn_data *data, int factorisations, uint64_t table_entries, bool lower_only);

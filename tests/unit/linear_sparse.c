@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The linear models that never hold the dense matrix, against the dense one, against NumPy and by properties.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "made_data.h"
+#include "train/method.h"
+
+#include "golden/linear.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h> /* after ours: it defines a macro named fail */
+
+#define PAIRS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* Item i of user u with a probability that falls with i, and more often when both are of the same of `groups` groups;
+ * item 7 has no events. */
+static topn_data *random_data(uint32_t users, uint32_t items, uint32_t groups, uint64_t seed)
+{
+    uint32_t(*pairs)[2] = malloc((size_t)users * items * sizeof *pairs);
+    uint64_t count = 0;
+    for (uint32_t u = 0; u < users; u++)
+        for (uint32_t i = 0; i < items; i++) {
+            const double likely = (u % groups == i % groups ? 0.4 : 0.1) / (1 + 4.0 * i / items);
+            if (i == 7 || random_uniform(seed, RANDOM_ORDER, (uint64_t)u * items + i) >= likely)
+                continue;
+            pairs[count][0] = u;
+            pairs[count++][1] = i;
+        }
+    topn_data *data = made_data(users, items, (const uint32_t(*)[2])pairs, NULL, count);
+    free(pairs);
+    return data;
+}
+
+/* The interactions of golden/linear.py. */
+static topn_data *golden_data(void)
+{
+    enum { USERS = 60, ITEMS = 12 };
+    uint32_t pairs[USERS * ITEMS][2];
+    uint64_t count = 0, state = 12345;
+    for (uint32_t u = 0; u < USERS; u++)
+        for (uint32_t i = 0; i < ITEMS; i++) {
+            state = (state * 1103515245 + 12345) % (UINT64_C(1) << 31);
+            if ((int)((state >> 16) % 100) < 70 - 5 * (int)i + ((u + i) % 3 == 0 ? 15 : 0)) {
+                pairs[count][0] = u;
+                pairs[count++][1] = i;
+            }
+        }
+    return made_data(USERS, ITEMS, (const uint32_t(*)[2])pairs, NULL, count);
+}
+
+/* Trains with "name=value" pairs; NULL ends them. */
+static topn_status try_train(topn_context *context, const topn_data *data, const char *name, const char *const *pairs,
+                             topn_model **out)
+{
+    topn_options *options;
+    assert_int_equal(topn_options_create(context, TOPN_KIND_METHOD, name, &options), TOPN_OK);
+    for (; *pairs; pairs++) {
+        char key[64];
+        const char *equals = strchr(*pairs, '=');
+        snprintf(key, sizeof key, "%.*s", (int)(equals - *pairs), *pairs);
+        assert_int_equal(topn_options_set(context, options, key, equals + 1), TOPN_OK);
+    }
+    const topn_status status = topn_train(context, data, options, NULL, out);
+    topn_options_free(options);
+    return status;
+}
+
+static topn_model *train(topn_context *context, const topn_data *data, const char *name, const char *const *pairs)
+{
+    topn_model *model;
+    if (try_train(context, data, name, pairs, &model) != TOPN_OK)
+        fail_msg("%s: %s", name, topn_context_message(context));
+    return model;
+}
+
+/* T[r][c] of either form of table. */
+static double table_at(const embedding_table *table, size_t r, size_t c)
+{
+    if (table->form == TABLE_DENSE)
+        return table->dense.values[r * table->dense.columns + c];
+    for (uint64_t at = table->sparse.indptr[r]; at < table->sparse.indptr[r + 1]; at++)
+        if (table->sparse.indices[at] == c)
+            return table->sparse.values[at];
+    return 0;
+}
+
+static double number(const topn_model *model, const char *key)
+{
+    const char *text = record_get(&model->metadata, key);
+    assert_non_null(text);
+    return strtod(text, NULL);
+}
+
+/* The same arrays with 1, 2 and 5 threads. */
+static void check_threads(topn_context *context, const topn_data *data, const char *name, const char *const *pairs)
+{
+    static const int threads[] = {1, 2, 5};
+    topn_model *models[3];
+    for (int run = 0; run < 3; run++) {
+        context->threads = threads[run];
+        models[run] = train(context, data, name, pairs);
+        const sparse_matrix *a = &models[0]->encoder.rows.sparse, *b = &models[run]->encoder.rows.sparse;
+        assert_memory_equal(a->indptr, b->indptr, ((size_t)a->rows + 1) * sizeof *a->indptr);
+        assert_memory_equal(a->indices, b->indices, a->indptr[a->rows] * sizeof *a->indices);
+        assert_memory_equal(a->values, b->values, a->indptr[a->rows] * sizeof *a->values);
+        if (models[0]->table.priors)
+            assert_memory_equal(models[0]->table.priors, models[run]->table.priors, a->rows * sizeof(float));
+    }
+    context->threads = 2;
+    for (int run = 0; run < 3; run++)
+        topn_model_free(models[run]);
+}
+
+static void compare_with_numpy(topn_context *context, const topn_data *data, const char *const *pairs,
+                               const double *expected)
+{
+    topn_model *model = train(context, data, "ease-cg", pairs);
+    for (size_t i = 0; i < 12; i++)
+        for (size_t j = 0; j < 12; j++) {
+            const double value = table_at(&model->encoder.rows, i, j);
+            assert_float_equal(value * (model->table.priors ? model->table.priors[j] : 1), expected[i * 12 + j], 2e-6);
+        }
+    topn_model_free(model);
+}
+
+static void ease_cg_equals_numpy(void **state)
+{
+    topn_data *data = golden_data();
+    compare_with_numpy(*state, data, PAIRS("k=0", "l2=3"), golden_ease);
+    compare_with_numpy(*state, data,
+                       PAIRS("k=0", "l2=2", "user-weight-exponent=0.5", "ridge-exponent=0.75", "score-exponent=0.25"),
+                       golden_ease_weighted);
+    compare_with_numpy(*state, data, PAIRS("k=0", "l2=2", "dropout=0.2"), golden_ease_dropout);
+    topn_data_free(data);
+}
+
+/* On shapes that fill blocks and that don't, with a loose tolerance and a tight one. */
+static void ease_cg_equals_ease(void **state)
+{
+    static const uint32_t shapes[][2] = {{90, 9}, {40, 64}, {300, 131}};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        topn_data *data = random_data(shapes[s][0], shapes[s][1], 3, s);
+        topn_model *dense = train(*state, data, "ease", PAIRS("l2=4"));
+        topn_model *exact = train(*state, data, "ease-cg", PAIRS("l2=4", "k=0"));
+        const dense_matrix *a = &dense->encoder.rows.dense, *b = &exact->encoder.rows.dense;
+        for (size_t at = 0; at < a->rows * a->columns; at++)
+            assert_float_equal(a->values[at], b->values[at], 1e-5);
+        assert_true(number(exact, "train.worst-residual") <= 1e-6);
+        topn_model *tight = train(*state, data, "ease-cg", PAIRS("l2=4", "k=0", "tolerance=1e-10"));
+        assert_true(number(tight, "train.worst-residual") <= 1e-10);
+        assert_true(number(tight, "train.mean-steps") > number(exact, "train.mean-steps"));
+        topn_model_free(dense);
+        topn_model_free(exact);
+        topn_model_free(tight);
+        topn_data_free(data);
+    }
+}
+
+/* The weights of `ease --prune item`, but where two magnitudes at the edge are equal within rounding. */
+static void ease_cg_keeps_what_pruned_ease_keeps(void **state)
+{
+    enum { N = 131, K = 9 };
+    topn_data *data = random_data(300, N, 3, 6);
+    topn_model *dense = train(*state, data, "ease", PAIRS("l2=4"));
+    topn_model *pruned = train(*state, data, "ease", PAIRS("l2=4", "k=9", "prune=item"));
+    topn_model *exact = train(*state, data, "ease-cg", PAIRS("l2=4", "k=9"));
+    for (size_t j = 0; j < N; j++) {
+        double least = INFINITY;
+        size_t count = 0;
+        for (size_t i = 0; i < N; i++) {
+            const double kept = table_at(&exact->encoder.rows, i, j);
+            count += kept != 0;
+            if (kept != 0) {
+                least = fmin(least, fabs(kept));
+                assert_float_equal(kept, table_at(&dense->encoder.rows, i, j), 1e-5);
+            }
+        }
+        assert_int_equal(count, j == 7 ? 0 : K);
+        for (size_t i = 0; i < N; i++) {
+            const double other = table_at(&pruned->encoder.rows, i, j);
+            if (other != 0 && table_at(&exact->encoder.rows, i, j) == 0)
+                assert_float_equal(fabs(other), least, 1e-5);
+        }
+    }
+    topn_model_free(dense);
+    topn_model_free(pruned);
+    topn_model_free(exact);
+    topn_data_free(data);
+}
+
+static void ease_cg_says_when_it_falls_short(void **state)
+{
+    topn_context *context = *state;
+    topn_model *model;
+    topn_data *data = random_data(100, 40, 3, 2);
+    assert_int_equal(try_train(context, data, "ease-cg", PAIRS("l2=1", "iterations=3"), &model), TOPN_ERROR_NUMERIC);
+    assert_null(model);
+    assert_non_null(strstr(topn_context_message(context), "after 3 steps"));
+    assert_non_null(strstr(topn_context_message(context), "--iterations"));
+    topn_data_free(data);
+    data = random_data(6, 40, 3, 2); /* more items than users: singular without a ridge */
+    assert_int_equal(try_train(context, data, "ease-cg", PAIRS("l2=0"), &model), TOPN_ERROR_NUMERIC);
+    assert_non_null(strstr(topn_context_message(context), "--l2"));
+    topn_data_free(data);
+}
+
+static void ease_cg_has_the_same_bits_at_any_thread_count(void **state)
+{
+    topn_data *data = random_data(300, 131, 3, 6);
+    check_threads(*state, data, "ease-cg", PAIRS("l2=4", "k=9", "user-weight-exponent=0.5", "score-exponent=0.5"));
+    topn_data_free(data);
+}
+
+static int setup(void **state)
+{
+    topn_context *context;
+    if (topn_context_create(&context) != TOPN_OK)
+        return 1;
+    context->threads = 2;
+    *state = context;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    topn_context_free(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ease_cg_equals_numpy),
+        cmocka_unit_test(ease_cg_equals_ease),
+        cmocka_unit_test(ease_cg_keeps_what_pruned_ease_keeps),
+        cmocka_unit_test(ease_cg_says_when_it_falls_short),
+        cmocka_unit_test(ease_cg_has_the_same_bits_at_any_thread_count),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
