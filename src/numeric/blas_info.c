@@ -70,23 +70,25 @@ done:
 }
 
 /* The matrix n·I + uᵢuⱼ in the lower triangle: its products are known in closed form. */
-static void fill(float *matrix, const double *u, size_t n)
+static void fill(symmetric *matrix, const double *u)
 {
+    const size_t n = matrix->n;
     for (size_t r = 0; r < n; r++)
         for (size_t c = 0; c <= r; c++)
-            matrix[r * n + c] = (float)(u[r] * u[c]) + (r == c ? (float)n : 0.0f);
+            symmetric_row(matrix, r)[c] = (float)(u[r] * u[c]) + (r == c ? (float)n : 0.0f);
 }
 
 /* ‖A·(P·v) − v‖ / ‖v‖ with v = ones. */
-static topn_status residual_of(topn_context *context, const float *p, const double *u, size_t n, double *out)
+static topn_status residual_of(topn_context *context, const symmetric *p, const double *u, double *out)
 {
     topn_status status;
+    const size_t n = p->n;
     double *ones = NULL, *product = NULL;
     TRY(ALLOCATE(context, n, &ones));
     TRY(ALLOCATE(context, n, &product));
     for (size_t i = 0; i < n; i++)
         ones[i] = 1;
-    TRY(symmetric_multiply(context, p, n, ones, product));
+    TRY(symmetric_multiply(context, p, ones, product));
     double along = 0, error = 0;
     for (size_t i = 0; i < n; i++)
         along += u[i] * product[i];
@@ -105,25 +107,25 @@ static topn_status measure_factor(topn_context *context, blas_measurement *out)
 {
     topn_status status;
     const size_t n = FACTOR_SIZE;
-    float *matrix = NULL;
+    symmetric matrix = {0};
     double *u = NULL;
     double best = INFINITY;
-    TRY(ALLOCATE_ZEROED(context, n * n, &matrix));
+    TRY(symmetric_create(context, n, false, &matrix));
     TRY(ALLOCATE(context, n, &u));
     for (size_t i = 0; i < n; i++)
         u[i] = random_normal(1, RANDOM_DOCTOR, i);
     for (int repeat = 0; repeat < REPEATS; repeat++) {
-        fill(matrix, u, n);
+        fill(&matrix, u);
         const double start = clock_seconds();
-        TRY(symmetric_factor(context, matrix, n, "measure"));
+        TRY(symmetric_factor(context, &matrix, "measure"));
         best = fmin(best, clock_seconds() - start);
     }
     out->factor_rate = (double)n * (double)n * (double)n / 3 / best * 1e-9;
-    TRY(triangle_invert(context, matrix, n, "measure"));
-    TRY(triangle_gram(context, matrix, n, "measure"));
-    TRY(residual_of(context, matrix, u, n, &out->residual));
+    TRY(triangle_invert(context, &matrix, "measure"));
+    TRY(triangle_gram(context, &matrix, "measure"));
+    TRY(residual_of(context, &matrix, u, &out->residual));
 done:
-    free(matrix);
+    symmetric_clear(&matrix);
     free(u);
     return status;
 }

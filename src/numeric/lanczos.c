@@ -61,21 +61,23 @@ static void normalise(double *x, size_t n, double length)
 }
 
 /* w = S·q, through `scratch` [n]. */
-static topn_status apply(topn_context *context, const float *a, size_t n, const double *root, const double *q,
+static topn_status apply(topn_context *context, const symmetric *a, const double *root, const double *q,
                          double *scratch, double *w)
 {
+    const size_t n = a->n;
     for (size_t i = 0; i < n; i++)
         scratch[i] = q[i] / root[i];
-    const topn_status status = symmetric_multiply(context, a, n, scratch, w);
+    const topn_status status = symmetric_multiply(context, a, scratch, w);
     for (size_t i = 0; i < n && status == TOPN_OK; i++)
         w[i] /= root[i];
     return status;
 }
 
-topn_status symmetric_scaled_eigenvalue(topn_context *context, const float *a, size_t n, int steps, double tolerance,
+topn_status symmetric_scaled_eigenvalue(topn_context *context, const symmetric *a, int steps, double tolerance,
                                         double *out, int *products)
 {
     topn_status status;
+    const size_t n = a->n;
     double *root = NULL;    /* [n], √D */
     double *basis = NULL;   /* [(steps + 1) × n], rows of Q */
     double *scratch = NULL; /* [n] */
@@ -90,10 +92,10 @@ topn_status symmetric_scaled_eigenvalue(topn_context *context, const float *a, s
     TRY(ALLOCATE(context, (size_t)steps, &alpha));
     TRY(ALLOCATE(context, (size_t)steps, &beta));
     for (size_t i = 0; i < n; i++) {
-        root[i] = sqrt((double)a[i * n + i]);
+        const double diagonal = symmetric_row(a, i)[i];
+        root[i] = sqrt(diagonal);
         if (!(root[i] > 0) || !isfinite(root[i])) {
-            status =
-                fail(context, TOPN_ERROR_NUMERIC, "diagonal element %zu is %g, not positive", i, (double)a[i * n + i]);
+            status = fail(context, TOPN_ERROR_NUMERIC, "diagonal element %zu is %g, not positive", i, diagonal);
             goto done;
         }
         basis[i] = random_normal(1, RANDOM_LANCZOS, i);
@@ -103,7 +105,7 @@ topn_status symmetric_scaled_eigenvalue(topn_context *context, const float *a, s
     for (int k = 0; k < steps; k++) {
         TRY(progress_report(context, "eigenvalue", "products", (uint64_t)k, (uint64_t)steps, k ? before : NAN));
         double *q = basis + (size_t)k * n, *w = q + n;
-        TRY(apply(context, a, n, root, q, scratch, w));
+        TRY(apply(context, a, root, q, scratch, w));
         alpha[k] = dot(q, w, n);
         for (int pass = 0; pass < 2; pass++) { /* twice is enough (Kahan, Parlett) */
             for (int j = 0; j <= k; j++) {

@@ -124,6 +124,17 @@ static double *weights_of(const topn_model *model, size_t n)
     return out;
 }
 
+static void assert_same_table(const embedding_table *a, const embedding_table *b)
+{
+    assert_int_equal(a->form, TABLE_SPARSE);
+    assert_int_equal(b->form, TABLE_SPARSE);
+    const uint32_t rows = a->sparse.rows;
+    assert_int_equal(rows, b->sparse.rows);
+    assert_memory_equal(a->sparse.indptr, b->sparse.indptr, ((size_t)rows + 1) * sizeof *a->sparse.indptr);
+    assert_memory_equal(a->sparse.indices, b->sparse.indices, a->sparse.indptr[rows] * sizeof *a->sparse.indices);
+    assert_memory_equal(a->sparse.values, b->sparse.values, a->sparse.indptr[rows] * sizeof *a->sparse.values);
+}
+
 static int setup(void **state)
 {
     topn_context *context;
@@ -395,14 +406,74 @@ static void same_bits_at_any_thread_count(void **state)
         assert_int_equal(train(context, data, "chol", PAIRS("l2=10", "k=50", "user-weight-exponent=0.5"), &models[run]),
                          TOPN_OK);
     }
-    const sparse_matrix *a = &models[0]->encoder.rows.sparse, *b = &models[1]->encoder.rows.sparse;
-    assert_memory_equal(a->indptr, b->indptr, (N + 1) * sizeof *a->indptr);
-    assert_memory_equal(a->indices, b->indices, a->indptr[N] * sizeof *a->indices);
-    assert_memory_equal(a->values, b->values, a->indptr[N] * sizeof *a->values);
+    assert_same_table(&models[0]->encoder.rows, &models[1]->encoder.rows);
     assert_memory_equal(models[0]->table.priors, models[1]->table.priors, N * sizeof(float));
     context->threads = 2;
     topn_model_free(models[0]);
     topn_model_free(models[1]);
+    topn_data_free(data);
+}
+
+/* Three tiles of rows: the layouts differ. Every dense method, in each way of pruning. */
+static void same_bits_in_both_storages(void **state)
+{
+    enum { N = 700 };
+    static const struct {
+        const char *method, *option;
+    } cases[] = {{"ease", "prune=global"}, {"ease", "prune=item"}, {"chol", "order=popular-first"}};
+    topn_context *context = *state;
+    topn_data *data = random_data(context, 300, N, 6);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        topn_model *full, *half;
+        const char *option = cases[c].option;
+        assert_int_equal(train(context, data, cases[c].method, PAIRS("l2=10", "k=20", "storage=full", option), &full),
+                         TOPN_OK);
+        context->threads = 3;
+        assert_int_equal(train(context, data, cases[c].method, PAIRS("l2=10", "k=20", "storage=half", option), &half),
+                         TOPN_OK);
+        context->threads = 2;
+        assert_same_table(&full->encoder.rows, &half->encoder.rows);
+        assert_string_equal(record_get(&full->metadata, "train.inverse-residual"),
+                            record_get(&half->metadata, "train.inverse-residual"));
+        topn_model_free(full);
+        topn_model_free(half);
+    }
+    topn_data_free(data);
+}
+
+/* The pruned weights are those of the dense model, bit by bit. */
+static void pruning_streams_the_dense_weights(void **state)
+{
+    enum { N = 300 };
+    topn_context *context = *state;
+    topn_data *data = random_data(context, 400, N, 7);
+    topn_model *dense, *item;
+    assert_int_equal(train(context, data, "ease", PAIRS("l2=10"), &dense), TOPN_OK);
+    assert_int_equal(train(context, data, "ease", PAIRS("l2=10", "k=299", "prune=item"), &item), TOPN_OK);
+    size_t kept = 0;
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < N; j++)
+            kept += table_at(&dense->encoder.rows, i, j) == table_at(&item->encoder.rows, i, j);
+    assert_int_equal(kept, N * N); /* 299 of 300 in each column: all but the diagonal */
+    topn_model_free(dense);
+    topn_model_free(item);
+    topn_data_free(data);
+}
+
+static void half_storage_needs_a_sparse_result(void **state)
+{
+    topn_context *context = *state;
+    topn_data *data = golden_data(context, 1);
+    static const char *const methods[] = {"ease", "chol"};
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+        topn_model *model;
+        assert_int_equal(train(context, data, methods[m], PAIRS("k=0", "storage=half"), &model), TOPN_ERROR_OPTION);
+        assert_non_null(strstr(topn_context_message(context), "half needs --k"));
+        /* k = N keeps everything, in a sparse table. */
+        assert_int_equal(train(context, data, methods[m], PAIRS("k=12", "storage=half"), &model), TOPN_OK);
+        assert_int_equal(model->encoder.rows.form, TABLE_SPARSE);
+        topn_model_free(model);
+    }
     topn_data_free(data);
 }
 
@@ -533,6 +604,9 @@ int main(void)
         cmocka_unit_test(pruned_chol_keeps_k_a_row_and_short_rows_whole),
         cmocka_unit_test(beta_is_checked_against_its_bound),
         cmocka_unit_test(same_bits_at_any_thread_count),
+        cmocka_unit_test(same_bits_in_both_storages),
+        cmocka_unit_test(pruning_streams_the_dense_weights),
+        cmocka_unit_test(half_storage_needs_a_sparse_result),
         cmocka_unit_test(degenerate_data_are_served),
         cmocka_unit_test(no_events_and_singular_systems_are_errors),
         cmocka_unit_test(too_little_memory_is_refused_with_both_figures),

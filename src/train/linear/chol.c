@@ -10,12 +10,10 @@
  */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
-#include "numeric/prune.h"
-#include "numeric/symmetric.h"
 #include "train/linear/system.h"
+#include "train/linear/triangle_table.h"
 
 enum {
     PRIORS_EASE,
@@ -33,6 +31,7 @@ typedef struct chol_params {
     double beta; /* NAN = auto */
     int order;
     int priors;
+    int storage;
 } chol_params;
 
 static const option_row chol_options[] = {
@@ -44,36 +43,37 @@ static const option_row chol_options[] = {
                   "order of items in the factorisation: first items have the shortest embeddings"),
     OPTION_CHOICE(chol_params, priors, "priors", "ease", "ease|uniform",
                   "item priors π: 1/d, which ranks as EASE does, or all 1"),
+    LINEAR_STORAGE_OPTION(chol_params),
 };
 static const option_table chol_option_table = OPTION_TABLE(chol_params, chol_options);
 
-static bool is_dense(const chol_params *params, uint32_t items)
+static topn_status chol_check(topn_context *context, const topn_data *data, const void *raw)
 {
-    return params->k == 0 || params->k >= (int64_t)items;
+    (void)data;
+    const chol_params *params = raw;
+    return linear_check_storage(context, "chol", params->k, params->storage);
 }
 
 static training_cost chol_cost(const topn_data *data, const void *raw)
 {
     const chol_params *params = raw;
-    const uint64_t items = data->matrix.columns;
-    const bool dense = is_dense(params, data->matrix.columns);
-    training_cost cost = linear_cost(data, 1, dense ? 0 : (uint64_t)params->k * items, !dense);
-    const uint64_t basis = (LANCZOS_STEPS + 3) * items * sizeof(double);
-    cost.bytes += basis;
-    cost.remedy = dense ? "keep --k 200 non-zeros an item, which takes half, or drop rare items with --min-item-events"
-                        : "drop rare items with --min-item-events";
+    const uint32_t items = data->matrix.columns;
+    const uint64_t kept = linear_keeps_all(params->k, params->storage, items) ? 0 : (uint64_t)params->k * items;
+    training_cost cost =
+        linear_cost(data, &params->linear, linear_uses_half(params->k, params->storage, items), 4.0 / 3, kept);
+    cost.bytes += (LANCZOS_STEPS + 3) * (uint64_t)items * sizeof(double);
+    cost.remedy = linear_remedy(params->k, params->storage, items);
     return cost;
 }
 
 /* λ_max to the metadata; β from it, or the fixed β checked against it. */
-static topn_status choose_beta(topn_context *context, const float *p, size_t n, double wanted, record *metadata,
-                               double *beta)
+static topn_status choose_beta(topn_context *context, const symmetric *p, double wanted, record *metadata, double *beta)
 {
     topn_status status;
     double lambda = NAN;
     int products = 0;
     const double start = clock_seconds();
-    TRY(symmetric_scaled_eigenvalue(context, p, n, LANCZOS_STEPS, lanczos_tolerance, &lambda, &products));
+    TRY(symmetric_scaled_eigenvalue(context, p, LANCZOS_STEPS, lanczos_tolerance, &lambda, &products));
     TRY(linear_phase(context, metadata, "eigenvalue", start));
     *beta = isnan(wanted) ? fmax(beta_least, beta_margin * lambda) : wanted;
     TRY(record_set(context, metadata, "train.lambda-max", "%.6g", lambda));
@@ -89,15 +89,15 @@ done:
 }
 
 /* P → β·diag(d) − P in the lower triangle; d [n] is set. The probe's product follows. */
-static void shift(topn_context *context, float *p, size_t n, double beta, float *d, linear_probe *probe)
+static void shift(topn_context *context, symmetric *p, double beta, float *d, linear_probe *probe)
 {
-    for (size_t r = 0; r < n; r++) {
-        d[r] = p[r * n + r];
+    const size_t n = p->n;
+    symmetric_diagonal(p, d);
+    for (size_t r = 0; r < n; r++)
         probe->product[r] = beta * (double)d[r] * probe->vector[r] - probe->product[r];
-    }
 #pragma omp parallel for num_threads(context->threads) schedule(dynamic, 64)
     for (size_t r = 0; r < n; r++) {
-        float *row = p + r * n;
+        float *row = symmetric_row(p, r);
         for (size_t c = 0; c < r; c++)
             row[c] = -row[c];
         row[r] = (float)((beta - 1) * (double)d[r]);
@@ -105,13 +105,13 @@ static void shift(topn_context *context, float *p, size_t n, double beta, float 
 }
 
 /* ‖L·Lᵀ·v − (β·D − P)·v‖ / ‖(β·D − P)·v‖ on the probe. */
-static topn_status accept_factor(topn_context *context, const float *l, size_t n, const linear_probe *probe,
-                                 record *metadata)
+static topn_status accept_factor(topn_context *context, const symmetric *l, const linear_probe *probe, record *metadata)
 {
     topn_status status;
+    const size_t n = l->n;
     double *back = NULL; /* [n] */
     TRY(ALLOCATE(context, n, &back));
-    TRY(triangle_multiply_both(context, l, n, probe->vector, back));
+    TRY(triangle_multiply_both(context, l, false, probe->vector, back));
     double error = 0, length = 0;
     for (size_t r = 0; r < n; r++) {
         error += (back[r] - probe->product[r]) * (back[r] - probe->product[r]);
@@ -126,53 +126,6 @@ static topn_status accept_factor(topn_context *context, const float *l, size_t n
                       largest_factor_residual);
 done:
     free(back);
-    return status;
-}
-
-/* Rows of the square matrix from model order to item order, in place, along the cycles of the permutation. */
-static topn_status restore_row_order(topn_context *context, float *a, size_t n, const uint32_t *position)
-{
-    topn_status status;
-    float *held = NULL; /* [n] */
-    bool *placed = NULL;
-    TRY(ALLOCATE(context, n, &held));
-    TRY(ALLOCATE_ZEROED(context, n, &placed));
-    for (size_t first = 0; first < n; first++) {
-        if (placed[first] || position[first] == first)
-            continue;
-        memcpy(held, a + first * n, n * sizeof *a);
-        size_t item = first;
-        for (; position[item] != first; item = position[item]) {
-            memcpy(a + item * n, a + (size_t)position[item] * n, n * sizeof *a);
-            placed[item] = true;
-        }
-        memcpy(a + item * n, held, n * sizeof *a);
-        placed[item] = true;
-    }
-done:
-    free(held);
-    free(placed);
-    return status;
-}
-
-/* L becomes the model's table: rows by item, columns in model order. Takes *l when the table is dense. */
-static topn_status keep_embeddings(topn_context *context, float **l, const linear_system *system,
-                                   const chol_params *params, topn_model *model)
-{
-    topn_status status;
-    const size_t n = system->x.columns;
-    const dense_matrix factor = {.values = *l, .rows = n, .columns = n};
-    embedding_table *rows = &model->encoder.rows;
-    if (is_dense(params, system->x.columns)) {
-        triangle_clear_upper(context, *l, n);
-        TRY(restore_row_order(context, *l, n, system->position));
-        *rows = (embedding_table){.form = TABLE_DENSE, .dense = factor};
-        *l = NULL;
-    } else {
-        TRY(prune_rows(context, &factor, (uint32_t)params->k, true, system->position, &rows->sparse));
-        rows->form = TABLE_SPARSE;
-    }
-done:
     return status;
 }
 
@@ -200,33 +153,34 @@ static topn_status chol_train(topn_context *context, const topn_data *data, cons
     topn_status status;
     linear_system system = {0};
     linear_probe probe = {0};
-    float *a = NULL; /* [items × items]: G + R, its factor, P, β·D − P, L, one after the other */
-    float *d = NULL; /* [items], model order */
+    symmetric a = {0}; /* G + R, its factor, P, β·D − P, L, one after the other */
+    float *d = NULL;   /* [items], model order */
     double beta = NAN;
     TRY(linear_system_create(context, data, &params->linear, (item_order)params->order, &system));
-    TRY(linear_inverse(context, &system, !is_dense(params, items), &model->metadata, &a, &probe));
-    TRY(choose_beta(context, a, items, params->beta, &model->metadata, &beta));
+    TRY(linear_inverse(context, &system, linear_uses_half(params->k, params->storage, items), &model->metadata, &a,
+                       &probe));
+    TRY(choose_beta(context, &a, params->beta, &model->metadata, &beta));
     TRY(ALLOCATE(context, items, &d));
-    shift(context, a, items, beta, d, &probe);
+    shift(context, &a, beta, d, &probe);
     double start = clock_seconds();
-    status = symmetric_factor(context, a, items, "factor again");
+    status = symmetric_factor(context, &a, "factor again");
     if (status == TOPN_ERROR_NUMERIC)
         status = fail(context, TOPN_ERROR_NUMERIC, "no factor with --beta %g in single precision; raise --beta or --l2",
                       beta);
     TRY(status);
     TRY(linear_phase(context, &model->metadata, "factor-again", start));
-    TRY(accept_factor(context, a, items, &probe, &model->metadata));
+    TRY(accept_factor(context, &a, &probe, &model->metadata));
     model->encoder.kind = ENCODER_BAG;
     model->encoder.use_weights = params->linear.values == 1;
     model->table.kind = ITEMS_SHARED;
     start = clock_seconds();
     TRY(set_priors(context, data, &system, d, params, model));
-    TRY(keep_embeddings(context, &a, &system, params, model));
+    TRY(keep_triangle_rows(context, &a, params->k, params->storage, system.position, &model->encoder.rows));
     model->dimension_items = system.item_at;
     system.item_at = NULL;
     TRY(linear_phase(context, &model->metadata, "prune", start));
 done:
-    free(a);
+    symmetric_clear(&a);
     free(d);
     linear_probe_clear(&probe);
     linear_system_clear(&system);
@@ -238,6 +192,7 @@ const method method_chol = {
     .summary = "sparse full-rank item embeddings by Cholesky factorisation, k non-zeros an item",
     .paper = "Van Balen and Goethals 2021, §3, eq. 6–8",
     .options = &chol_option_table,
+    .check = chol_check,
     .cost = chol_cost,
     .train = chol_train,
     .prune_modes = 1u << TOPN_PRUNE_ROW,

@@ -7,14 +7,14 @@
  * so B_jj = 0 and B_ij = −P_ij / d_j. Pruned to k·N weights: the largest |B_ij| of the whole matrix (Steck,
  * arXiv:1904.13033) or the k largest of each column, that is per recommended item.
  *
- * The model is a bag of rows of B with the identity as item table. Memory: B takes the place of P.
+ * The model is a bag of rows of B with the identity as item table. Memory: a dense B takes the place of P; a pruned one
+ * is taken from the lower triangle of P, block by block of B's rows or columns.
  */
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "numeric/prune.h"
+#include "numeric/prune_stream.h"
 #include "numeric/sparse.h"
-#include "numeric/symmetric.h"
 #include "train/linear/system.h"
 
 enum { PRUNE_GLOBAL, PRUNE_ITEM };
@@ -23,6 +23,7 @@ typedef struct ease_params {
     linear_params linear;
     int64_t k;
     int prune;
+    int storage;
 } ease_params;
 
 static const option_row ease_options[] = {
@@ -30,88 +31,123 @@ static const option_row ease_options[] = {
     OPTION_INTEGER(ease_params, k, "k", 0, 0, UINT32_MAX, "weights kept per item, k·N in all; 0 = all of them"),
     OPTION_CHOICE(ease_params, prune, "prune", "global", "global|item",
                   "keep the largest weights of the whole matrix, or of each recommended item"),
+    LINEAR_STORAGE_OPTION(ease_params),
 };
 static const option_table ease_option_table = OPTION_TABLE(ease_params, ease_options);
 
-static bool is_dense(const ease_params *params, uint32_t items)
+static topn_status ease_check(topn_context *context, const topn_data *data, const void *raw)
 {
-    return params->k == 0 || params->k >= (int64_t)items;
+    (void)data;
+    const ease_params *params = raw;
+    return linear_check_storage(context, "ease", params->k, params->storage);
 }
 
 static training_cost ease_cost(const topn_data *data, const void *raw)
 {
     const ease_params *params = raw;
-    const uint64_t items = data->matrix.columns,
-                   kept = is_dense(params, data->matrix.columns) ? 0 : (uint64_t)params->k;
-    training_cost cost = linear_cost(data, 0, (params->prune == PRUNE_ITEM ? 2 : 1) * kept * items, false);
-    cost.remedy = "drop rare items with --min-item-events";
+    const uint32_t items = data->matrix.columns;
+    const uint64_t kept = linear_keeps_all(params->k, params->storage, items) ? 0 : (uint64_t)params->k * items;
+    training_cost cost = linear_cost(data, &params->linear, linear_uses_half(params->k, params->storage, items), 1.0,
+                                     (params->prune == PRUNE_ITEM ? 2 : 1) * kept);
+    cost.remedy = linear_remedy(params->k, params->storage, items);
     return cost;
 }
 
-/* The symmetric matrix P (lower triangle) → B, all elements; or Bᵀ, whose rows are the recommended items. */
-static topn_status weights_in_place(topn_context *context, float *p, size_t n, bool transposed)
+/* P and d, of which rows of B or of Bᵀ are made. */
+typedef struct weight_rows {
+    const symmetric *p;
+    const float *d; /* [n] */
+    bool transposed;
+} weight_rows;
+
+static void make_rows(const void *matrix, size_t first, size_t count, float *scratch, const float **row, size_t *width)
 {
-    topn_status status;
-    float *d = NULL; /* [n] */
-    TRY(ALLOCATE(context, n, &d));
-    for (size_t r = 0; r < n; r++)
-        d[r] = p[r * n + r];
-    symmetric_mirror(context, p, n);
-#pragma omp parallel for num_threads(context->threads) schedule(static)
-    for (size_t r = 0; r < n; r++) {
-        float *row = p + r * n;
+    const weight_rows *from = matrix;
+    const size_t n = from->p->n;
+    symmetric_gather(from->p, first, count, scratch);
+    for (size_t i = 0; i < count; i++) {
+        float *values = scratch + i * n;
         for (size_t c = 0; c < n; c++)
-            row[c] = -row[c] / (transposed ? d[r] : d[c]);
-        row[r] = 0.0f;
+            values[c] = -values[c] / (from->transposed ? from->d[first + i] : from->d[c]);
+        values[first + i] = 0.0f;
+        row[i] = values;
+        width[i] = n;
     }
-done:
-    free(d);
-    return status;
 }
 
-/* Turns B into a sparse table of k·N weights; B (or Bᵀ) is freed by the caller. */
-static topn_status prune_weights(topn_context *context, const dense_matrix *weights, const ease_params *params,
+/* The symmetric matrix P → B, all elements, in place. */
+static void weights_in_place(topn_context *context, symmetric *p, const float *d)
+{
+    const size_t n = p->n;
+    symmetric_mirror(context, p);
+#pragma omp parallel for num_threads(context->threads) schedule(static)
+    for (size_t r = 0; r < n; r++) {
+        float *row = p->values + r * n;
+        for (size_t c = 0; c < n; c++)
+            row[c] = -row[c] / d[c];
+        row[r] = 0.0f;
+    }
+}
+
+/* The k·N weights that are kept of B. */
+static topn_status prune_weights(topn_context *context, const symmetric *p, const float *d, const ease_params *params,
                                  sparse_matrix *out)
 {
-    if (params->prune == PRUNE_GLOBAL)
-        return prune_global(context, weights, (uint64_t)params->k * weights->rows, out);
+    const bool by_item = params->prune == PRUNE_ITEM;
+    const weight_rows rows = {.p = p, .d = d, .transposed = by_item};
+    const row_stream stream = {
+        .rows = p->n, .columns = p->n, .matrix = &rows, .make = make_rows, .needs_scratch = true};
+    if (!by_item)
+        return stream_prune_global(context, &stream, (uint64_t)params->k * p->n, out);
     sparse_matrix columns = {0};
     topn_status status;
-    TRY(prune_rows(context, weights, (uint32_t)params->k, false, NULL, &columns));
+    TRY(stream_prune_rows(context, &stream, params->k < UINT32_MAX ? (uint32_t)params->k : UINT32_MAX, &columns));
     TRY(sparse_transpose(context, &columns, out));
 done:
     sparse_clear(&columns);
     return status;
 }
 
+/* B becomes the model's table. Takes the array of p when the table is dense. */
+static topn_status keep_weights(topn_context *context, symmetric *p, const ease_params *params, topn_model *model)
+{
+    topn_status status;
+    embedding_table *rows = &model->encoder.rows;
+    float *d = NULL; /* [n] */
+    TRY(ALLOCATE(context, p->n, &d));
+    symmetric_diagonal(p, d);
+    if (linear_keeps_all(params->k, params->storage, (uint32_t)p->n)) {
+        weights_in_place(context, p, d);
+        *rows = (embedding_table){.form = TABLE_DENSE, .dense = {.values = p->values, .rows = p->n, .columns = p->n}};
+        p->values = NULL;
+    } else {
+        TRY(prune_weights(context, p, d, params, &rows->sparse));
+        rows->form = TABLE_SPARSE;
+    }
+done:
+    free(d);
+    return status;
+}
+
 static topn_status ease_train(topn_context *context, const topn_data *data, const void *raw, topn_model *model)
 {
     const ease_params *params = raw;
-    const uint32_t items = data->matrix.columns;
     topn_status status;
     linear_system system = {0};
     linear_probe probe = {0};
-    float *p = NULL;
+    symmetric p = {0};
     TRY(linear_system_create(context, data, &params->linear, ORDER_GIVEN, &system));
-    TRY(linear_inverse(context, &system, false, &model->metadata, &p, &probe));
+    TRY(linear_inverse(context, &system, linear_uses_half(params->k, params->storage, data->matrix.columns),
+                       &model->metadata, &p, &probe));
     const double start = clock_seconds();
-    const bool dense = is_dense(params, items);
-    TRY(weights_in_place(context, p, items, !dense && params->prune == PRUNE_ITEM));
-    const dense_matrix weights = {.values = p, .rows = items, .columns = items};
     model->encoder.kind = ENCODER_BAG;
     model->encoder.use_weights = params->linear.values == 1;
     model->table.kind = ITEMS_IDENTITY;
     TRY(linear_priors(context, data, params->linear.score_exponent, NULL, &model->table.priors));
-    if (dense) {
-        model->encoder.rows = (embedding_table){.form = TABLE_DENSE, .dense = weights};
-        p = NULL;
-    } else {
-        TRY(prune_weights(context, &weights, params, &model->encoder.rows.sparse));
-        model->encoder.rows.form = TABLE_SPARSE;
-    }
+    TRY(keep_weights(context, &p, params, model));
     TRY(linear_phase(context, &model->metadata, "weights", start));
 done:
-    free(p);
+    symmetric_clear(&p);
     linear_probe_clear(&probe);
     linear_system_clear(&system);
     return status;
@@ -122,6 +158,7 @@ const method method_ease = {
     .summary = "every item regressed on all others, dense or pruned to k·N weights",
     .paper = "Steck 2019; Van Balen and Goethals 2021, §2.3, eq. 4–5",
     .options = &ease_option_table,
+    .check = ease_check,
     .cost = ease_cost,
     .train = ease_train,
     .prune_modes = 1u << TOPN_PRUNE_GLOBAL | 1u << TOPN_PRUNE_ITEM,

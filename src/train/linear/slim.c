@@ -151,15 +151,14 @@ static topn_status make_diagonal(topn_context *context, const linear_system *sys
 }
 
 /* G in full rows with a zero diagonal. */
-static topn_status make_dense_gram(topn_context *context, const linear_system *system, float **out)
+static topn_status make_dense_gram(topn_context *context, const linear_system *system, symmetric *out)
 {
     topn_status status;
-    const size_t n = system->x.columns;
-    TRY(symmetric_create(context, n, false, out));
-    TRY(linear_gram(context, system, *out));
-    symmetric_mirror(context, *out, n);
-    for (size_t item = 0; item < n; item++)
-        (*out)[item * n + item] = 0;
+    TRY(symmetric_create(context, system->x.columns, false, out));
+    TRY(linear_gram(context, system, out));
+    symmetric_mirror(context, out);
+    for (size_t item = 0; item < out->n; item++)
+        symmetric_row(out, item)[item] = 0;
 done:
     return status;
 }
@@ -302,7 +301,7 @@ static topn_status slim_train(topn_context *context, const topn_data *data, cons
     topn_status status;
     linear_system system = {0};
     solution solved = {0};
-    float *dense = NULL;
+    symmetric dense = {0};
     double *diagonal = NULL;
     sparse_matrix sparse = {0}, start = {0}, allowed = {0};
     const uint32_t n = data->matrix.columns;
@@ -320,7 +319,7 @@ static topn_status slim_train(topn_context *context, const topn_data *data, cons
     begin = clock_seconds();
     const slim_problem problem = {
         .items = n,
-        .dense = dense,
+        .dense = dense.values,
         .sparse = &sparse,
         .diagonal = diagonal,
         .start = params->start_from ? &start : NULL,
@@ -342,7 +341,7 @@ static topn_status slim_train(topn_context *context, const topn_data *data, cons
     model->encoder.rows.form = TABLE_SPARSE;
 done:
     solution_clear(&solved);
-    free(dense);
+    symmetric_clear(&dense);
     free(diagonal);
     sparse_clear(&sparse);
     sparse_clear(&start);

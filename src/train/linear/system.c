@@ -8,8 +8,9 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/threads.h"
+#include "numeric/prune_stream.h"
 #include "numeric/sparse.h"
-#include "numeric/symmetric.h"
 
 /* Single precision keeps residuals near 1e-6 on sane data and near 1e-3 on very small ridges; a broken BLAS kernel or
  * an overflow gives 1 or more. */
@@ -114,6 +115,7 @@ topn_status linear_system_create(topn_context *context, const topn_data *data, c
     topn_status status;
     const sparse_matrix *from = &data->matrix;
     *out = (linear_system){0};
+    out->binary = params->values == 0;
     TRY(data_require_events(context, data, "to train on"));
     TRY(ALLOCATE(context, from->columns, &out->item_at));
     TRY(ALLOCATE(context, from->columns, &out->position));
@@ -130,58 +132,23 @@ done:
     return status;
 }
 
-/* Row r of G + R: adds the part up to column r of every history that holds r. One thread owns the row, so the order
- * of additions is that of the users. */
-static void gram_row(const linear_system *system, uint32_t r, float *row)
-{
-    const sparse_matrix *x = &system->x, *xt = &system->xt;
-    for (uint64_t at = xt->indptr[r]; at < xt->indptr[r + 1]; at++) {
-        const uint32_t user = xt->indices[at];
-        const float scale = (float)(system->user_weights[user] * xt->values[at]);
-        const uint32_t *columns = x->indices + x->indptr[user];
-        const float *values = x->values + x->indptr[user];
-        const uint64_t length = x->indptr[user + 1] - x->indptr[user];
-        for (uint64_t other = 0; other < length && columns[other] <= r; other++)
-            row[columns[other]] += scale * values[other];
-    }
-    row[r] += (float)system->ridge[r];
-}
-
-enum { GRAM_BATCH = 2048 }; /* rows between two reports of progress */
-
-topn_status linear_gram(topn_context *context, const linear_system *system, float *a)
-{
-    topn_status status = TOPN_OK;
-    const uint32_t n = system->x.columns;
-    for (uint32_t begin = 0; begin < n; begin += GRAM_BATCH) {
-        TRY(progress_report(context, "gram", "rows", begin, n, NAN));
-        const uint32_t end = n - begin < GRAM_BATCH ? n : begin + GRAM_BATCH;
-#pragma omp parallel for num_threads(context->threads) schedule(dynamic, 8)
-        for (uint32_t r = begin; r < end; r++)
-            gram_row(system, r, a + (size_t)r * n);
-    }
-    status = progress_report(context, "gram", "rows", n, n, NAN);
-done:
-    return status;
-}
-
-/* y = (G + R)·x from the interactions, without the dense matrix. x, y [items]. */
+/* y = (G + R)·x from Xᵀ, without the dense matrix. x, y [items]. */
 static topn_status multiply_system(topn_context *context, const linear_system *system, const double *x, double *y)
 {
+    const sparse_matrix *xt = &system->xt;
     double *users = NULL; /* [users], W·X·x */
-    const topn_status status = ALLOCATE(context, system->x.rows, &users);
+    const topn_status status = ALLOCATE_ZEROED(context, xt->columns, &users);
     if (status != TOPN_OK)
         return status;
-    for (uint32_t user = 0; user < system->x.rows; user++) {
-        double sum = 0;
-        for (uint64_t at = system->x.indptr[user]; at < system->x.indptr[user + 1]; at++)
-            sum += system->x.values[at] * x[system->x.indices[at]];
-        users[user] = sum * system->user_weights[user];
-    }
-    for (uint32_t item = 0; item < system->xt.rows; item++) {
+    for (uint32_t item = 0; item < xt->rows; item++)
+        for (uint64_t at = xt->indptr[item]; at < xt->indptr[item + 1]; at++)
+            users[xt->indices[at]] += (xt->values ? xt->values[at] : 1.0f) * x[item];
+    for (uint32_t user = 0; user < xt->columns; user++)
+        users[user] *= system->user_weights[user];
+    for (uint32_t item = 0; item < xt->rows; item++) {
         double sum = system->ridge[item] * x[item];
-        for (uint64_t at = system->xt.indptr[item]; at < system->xt.indptr[item + 1]; at++)
-            sum += system->xt.values[at] * users[system->xt.indices[at]];
+        for (uint64_t at = xt->indptr[item]; at < xt->indptr[item + 1]; at++)
+            sum += (xt->values ? xt->values[at] : 1.0f) * users[xt->indices[at]];
         y[item] = sum;
     }
     free(users);
@@ -195,19 +162,14 @@ void linear_probe_clear(linear_probe *probe)
     *probe = (linear_probe){0};
 }
 
-/* Draws v, sets P·v, and gives ‖(G + R)·P·v − v‖ / ‖v‖. */
-static topn_status measure_inverse(topn_context *context, const linear_system *system, const float *p,
-                                   linear_probe *probe, double *residual)
+/* ‖(G + R)·u − v‖ / ‖v‖ on the probe's vector v and product u. */
+static topn_status measure_residual(topn_context *context, const linear_system *system, const linear_probe *probe,
+                                    double *residual)
 {
-    topn_status status;
-    const uint32_t n = system->x.columns;
+    const uint32_t n = system->xt.rows;
     double *back = NULL; /* [items] */
-    TRY(ALLOCATE(context, n, &probe->vector));
-    TRY(ALLOCATE(context, n, &probe->product));
+    topn_status status;
     TRY(ALLOCATE(context, n, &back));
-    for (uint32_t item = 0; item < n; item++)
-        probe->vector[item] = random_normal(context->seed, RANDOM_RESIDUAL, item);
-    TRY(symmetric_multiply(context, p, n, probe->vector, probe->product));
     TRY(multiply_system(context, system, probe->product, back));
     double error = 0, length = 0;
     for (uint32_t item = 0; item < n; item++) {
@@ -227,14 +189,19 @@ topn_status linear_phase(topn_context *context, record *metadata, const char *ph
     return record_set(context, metadata, key, "%.3f", clock_seconds() - start);
 }
 
-/* Checks P and records its residual. */
-static topn_status accept_inverse(topn_context *context, const linear_system *system, record *metadata, const float *p,
-                                  linear_probe *probe)
+topn_status linear_accept(topn_context *context, const linear_system *system, const symmetric *a, linear_solver *solve,
+                          record *metadata, linear_probe *probe)
 {
     topn_status status;
     double residual = NAN;
     const double start = clock_seconds();
-    TRY(measure_inverse(context, system, p, probe, &residual));
+    *probe = (linear_probe){0};
+    TRY(ALLOCATE(context, a->n, &probe->vector));
+    TRY(ALLOCATE(context, a->n, &probe->product));
+    for (size_t item = 0; item < a->n; item++)
+        probe->vector[item] = random_normal(context->seed, RANDOM_RESIDUAL, item);
+    TRY(solve(context, a, probe->vector, probe->product));
+    TRY(measure_residual(context, system, probe, &residual));
     TRY(linear_phase(context, metadata, "check", start));
     TRY(record_set(context, metadata, "train.inverse-residual", "%.3g", residual));
     log_line(context, "inverse: residual %.3g", residual);
@@ -244,39 +211,95 @@ static topn_status accept_inverse(topn_context *context, const linear_system *sy
                       "`topn doctor`",
                       residual, largest_inverse_residual);
 done:
+    if (status != TOPN_OK)
+        linear_probe_clear(probe);
     return status;
 }
 
-topn_status linear_inverse(topn_context *context, const linear_system *system, bool lower_only, record *metadata,
-                           float **p, linear_probe *probe)
+/* Frees the arrays that nothing reads any more; rows and columns stay. */
+static void drop_values(sparse_matrix *matrix)
+{
+    free(matrix->values);
+    matrix->values = NULL;
+}
+
+static void drop_entries(sparse_matrix *matrix)
+{
+    const sparse_matrix shape = {.rows = matrix->rows, .columns = matrix->columns};
+    sparse_clear(matrix);
+    *matrix = shape;
+}
+
+topn_status linear_factor(topn_context *context, linear_system *system, bool half, record *metadata, symmetric *l)
 {
     topn_status status;
-    const size_t n = system->x.columns;
-    float *a = NULL;
-    *p = NULL;
-    *probe = (linear_probe){0};
-    TRY(symmetric_create(context, n, lower_only, &a));
+    *l = (symmetric){0};
+    if (system->binary) {
+        drop_values(&system->x);
+        drop_values(&system->xt);
+    }
+    TRY(symmetric_create(context, system->x.columns, half, l));
     double start = clock_seconds();
-    TRY(linear_gram(context, system, a));
+    TRY(linear_gram(context, system, l));
     TRY(linear_phase(context, metadata, "gram", start));
+    drop_entries(&system->x);
     start = clock_seconds();
-    status = symmetric_factor(context, a, n, "factor");
+    status = symmetric_factor(context, l, "factor");
     if (status == TOPN_ERROR_NUMERIC)
         status = fail(context, TOPN_ERROR_NUMERIC,
                       "the Gram matrix plus ridge is not positive definite in single precision; raise --l2");
     TRY(status);
     TRY(linear_phase(context, metadata, "factor", start));
-    start = clock_seconds();
-    TRY(triangle_invert(context, a, n, "invert"));
-    TRY(triangle_gram(context, a, n, "multiply"));
-    TRY(linear_phase(context, metadata, "invert", start));
-    TRY(accept_inverse(context, system, metadata, a, probe));
-    *p = a;
     return TOPN_OK;
 done:
-    free(a);
-    linear_probe_clear(probe);
+    symmetric_clear(l);
     return status;
+}
+
+topn_status linear_inverse(topn_context *context, linear_system *system, bool half, record *metadata, symmetric *p,
+                           linear_probe *probe)
+{
+    topn_status status;
+    *probe = (linear_probe){0};
+    TRY(linear_factor(context, system, half, metadata, p));
+    const double start = clock_seconds();
+    TRY(triangle_invert(context, p, "invert"));
+    TRY(triangle_gram(context, p, "multiply"));
+    TRY(linear_phase(context, metadata, "invert", start));
+    TRY(linear_accept(context, system, p, symmetric_multiply, metadata, probe));
+    return TOPN_OK;
+done:
+    symmetric_clear(p);
+    return status;
+}
+
+bool linear_keeps_all(int64_t k, int storage, uint32_t items)
+{
+    return k == 0 || (k >= (int64_t)items && storage != STORAGE_HALF);
+}
+
+bool linear_uses_half(int64_t k, int storage, uint32_t items)
+{
+    return storage != STORAGE_FULL && !linear_keeps_all(k, storage, items);
+}
+
+topn_status linear_check_storage(topn_context *context, const char *method_name, int64_t k, int storage)
+{
+    if (k || storage != STORAGE_HALF)
+        return TOPN_OK;
+    return fail(context, TOPN_ERROR_OPTION,
+                "option --storage of %s: half needs --k, such as --k 200; with --k 0 the model itself is the full "
+                "matrix",
+                method_name);
+}
+
+const char *linear_remedy(int64_t k, int storage, uint32_t items)
+{
+    if (linear_keeps_all(k, storage, items))
+        return "keep --k 200 numbers an item, which takes half, or drop rare items with --min-item-events";
+    if (storage == STORAGE_FULL)
+        return "use --storage half, or drop rare items with --min-item-events";
+    return "drop rare items with --min-item-events";
 }
 
 uint64_t linear_system_bytes(const topn_data *data)
@@ -285,14 +308,26 @@ uint64_t linear_system_bytes(const topn_data *data)
     return 16 * events + 24 * (users + items); /* X and Xᵀ in model order, weights, ridge, order */
 }
 
-training_cost linear_cost(const topn_data *data, int factorisations, uint64_t table_entries, bool lower_only)
+static uint64_t largest_of(uint64_t a, uint64_t b)
 {
-    const uint64_t n = data->matrix.columns;
-    const uint64_t matrix = lower_only ? symmetric_lower_bytes(n) : 4 * n * n;
+    return a > b ? a : b;
+}
+
+/* The largest of the phases: X and Xᵀ made; Gram matrix (both of them, without values where these are 1); inverse and
+ * pruning (Xᵀ alone). The model's histories stand beside all of them. */
+training_cost linear_cost(const topn_data *data, const linear_params *params, bool half, double cubes,
+                          uint64_t table_entries)
+{
+    const uint64_t n = data->matrix.columns, events = data->matrix.indptr[data->matrix.rows];
+    const uint64_t made = linear_system_bytes(data), entry = params->values == 0 ? 4 : 8,
+                   matrix = symmetric_bytes(n, half);
+    const uint64_t gram = matrix + made - (16 - 2 * entry) * events, later = matrix + made - (16 - entry) * events;
+    const uint64_t pruning = table_entries ? 8 * table_entries + stream_scratch_bytes(threads_available(), n) : 0;
+    const uint64_t peak = largest_of(largest_of(made, gram), later + largest_of(symmetric_scratch_bytes(n), pruning));
+    const uint64_t histories = params->keep_histories ? 8 * events : 0;
     return (training_cost){
-        .bytes = matrix + symmetric_scratch_bytes(n) + linear_system_bytes(data) + 8 * table_entries +
-                 64 * n * sizeof(double),
-        .flops = (1.0 + factorisations / 3.0) * (double)n * (double)n * (double)n,
+        .bytes = peak + histories + 64 * n * sizeof(double),
+        .flops = cubes * (double)n * (double)n * (double)n,
     };
 }
 

@@ -7,6 +7,7 @@
 #ifndef TOPN_TRAIN_LINEAR_SYSTEM_H
 #define TOPN_TRAIN_LINEAR_SYSTEM_H
 
+#include "numeric/symmetric.h"
 #include "train/linear/order.h"
 #include "train/method.h"
 
@@ -36,6 +37,7 @@ typedef struct linear_params {
 typedef struct linear_system {
     sparse_matrix x;      /* users × items, columns in model order */
     sparse_matrix xt;     /* its transpose */
+    bool binary;          /* every value of X is 1 */
     double *user_weights; /* [users] */
     double *ridge;        /* [items], model order */
     uint32_t *item_at;    /* [items] model position → item */
@@ -47,8 +49,8 @@ topn_status linear_system_create(topn_context *context, const topn_data *data, c
                                  item_order order, linear_system *out);
 void linear_system_clear(linear_system *system);
 
-/* Adds the lower triangle of G + R to a [n × n]. O(Σ_u |I_u|²). */
-topn_status linear_gram(topn_context *context, const linear_system *system, float *a);
+/* Adds the lower triangle of G + R to a. O(Σ_u |I_u|²). */
+topn_status linear_gram(topn_context *context, const linear_system *system, symmetric *a);
 
 /* A random vector v and P·v: what the residual checks of this and later steps are made of. */
 typedef struct linear_probe {
@@ -56,19 +58,42 @@ typedef struct linear_probe {
 } linear_probe;
 void linear_probe_clear(linear_probe *probe);
 
-/* Allocates [n × n], upper triangle zero, and fills its lower triangle with P; checks ‖(G + R)·P·v − v‖ / ‖v‖ on a
- * random v. Seconds per phase and the residual go to the metadata ("run.seconds.…", "train.inverse-residual").
- * The caller frees *p; with lower_only he never touches its upper triangle. Peak 4n² bytes, half with lower_only, and
- * one row of tiles; n³ flops. NUMERIC when the residual is too large. */
-topn_status linear_inverse(topn_context *context, const linear_system *system, bool lower_only, record *metadata,
-                           float **p, linear_probe *probe);
+/* How a dense method holds its matrix: the member named `storage` of its parameter struct. */
+typedef enum linear_storage { STORAGE_AUTO, STORAGE_FULL, STORAGE_HALF } linear_storage;
+#define LINEAR_STORAGE_OPTION(params)                                                                                  \
+    OPTION_CHOICE(params, storage, "storage", "auto", "auto|full|half",                                                \
+                  "memory for the matrix while training: all items², or its lower half; auto = half, but full where " \
+                  "the model itself is dense")
+/* Whether keeping k numbers an item (0 = all) leaves a dense table, for which the full layout is needed. */
+bool linear_keeps_all(int64_t k, int storage, uint32_t items);
+/* OPTION when half the storage is asked for together with all numbers. */
+topn_status linear_check_storage(topn_context *context, const char *method_name, int64_t k, int storage);
+bool linear_uses_half(int64_t k, int storage, uint32_t items);
+
+/* Creates *l and fills it with the factor of G + R, of which `system` keeps what a residual needs (Xᵀ, and not its
+ * values where all are 1). Seconds per phase go to the metadata ("run.seconds.…"). */
+topn_status linear_factor(topn_context *context, linear_system *system, bool half, record *metadata, symmetric *l);
+
+/* Draws v, sets the probe's vector and lets `product` set its product, u; checks ‖(G + R)·u − v‖ / ‖v‖ and records it
+ * ("train.inverse-residual"). NUMERIC when it is too large. */
+typedef topn_status linear_solver(topn_context *context, const symmetric *a, const double *vector, double *product);
+topn_status linear_accept(topn_context *context, const linear_system *system, const symmetric *a, linear_solver *solve,
+                          record *metadata, linear_probe *probe);
+
+/* Creates *p and fills its lower triangle with P; checks it on a random v. n³ flops. As linear_factor and
+ * linear_accept. */
+topn_status linear_inverse(topn_context *context, linear_system *system, bool half, record *metadata, symmetric *p,
+                           linear_probe *probe);
 
 /* Bytes that linear_system_create takes. */
 uint64_t linear_system_bytes(const topn_data *data);
 
-/* Peak bytes and flops of linear_inverse followed by `factorisations` of n³/3, with a sparse table as result.
- * lower_only: the upper triangle is never touched, and so takes no memory. */
-training_cost linear_cost(const topn_data *data, int factorisations, uint64_t table_entries, bool lower_only);
+/* Peak bytes of the matrix and all that training needs beside it, with a sparse table of so many entries as result, and
+ * flops, in units of n³. */
+training_cost linear_cost(const topn_data *data, const linear_params *params, bool half, double cubes,
+                          uint64_t table_entries);
+/* What would need less memory. */
+const char *linear_remedy(int64_t k, int storage, uint32_t items);
 
 /* π_i = base_i · (events of i)^−c, or NULL when all are 1. base [items] or NULL. */
 topn_status linear_priors(topn_context *context, const topn_data *data, double score_exponent, const float *base,
