@@ -45,8 +45,9 @@ static const option_row slim_options[] = {
                    "values of l1, from the largest useful down to --l1, each started from the weights of the last"),
     OPTION_TEXT(slim_params, start_from, "start-from", NULL,
                 "model file with item × item weights to start from, matched by item ids"),
-    OPTION_TEXT(slim_params, pattern_from, "pattern-from", NULL,
-                "model file: only weights that are not 0 in it may become so, matched by item ids"),
+    OPTION_TEXT(
+        slim_params, pattern_from, "pattern-from", NULL,
+        "model file with item × item weights or a factor: only pairs of items that are not 0 in it may have a weight"),
 };
 static const option_table slim_option_table = OPTION_TABLE(slim_params, slim_options);
 
@@ -308,9 +309,9 @@ static topn_status slim_train(topn_context *context, const topn_data *data, cons
     const bool is_dense = gram_is_dense(n, pair_bound(data));
     TRY(linear_system_create(context, data, &params->linear, ORDER_GIVEN, &system));
     if (params->start_from)
-        TRY(pairs_load(context, data, "start-from", params->start_from, &start));
+        TRY(pairs_load_weights(context, data, "start-from", params->start_from, &start));
     if (params->pattern_from)
-        TRY(pairs_load(context, data, "pattern-from", params->pattern_from, &allowed));
+        TRY(pairs_load_pattern(context, data, "pattern-from", params->pattern_from, &allowed));
     double begin = clock_seconds();
     TRY(make_diagonal(context, &system, &diagonal));
     TRY(is_dense ? make_dense_gram(context, &system, &dense) : gram_sparse(context, &system, &sparse));
