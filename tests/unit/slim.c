@@ -437,42 +437,6 @@ static void k_keeps_the_largest_of_each_item(void **state)
     topn_data_free(data);
 }
 
-/* Ties by index, against a plain search, in lists of all kinds. */
-static void selection_equals_a_plain_search(void **state)
-{
-    enum { MOST = 60, RUNS = 400 };
-    (void)state;
-    const slim_problem problem = {.items = MOST};
-    slim_worker *worker;
-    assert_int_equal(slim_worker_create(context, &problem, &worker), TOPN_OK);
-    for (uint32_t run = 0; run < RUNS; run++) {
-        const uint32_t count = 1 + run % MOST, k = 1 + random_below(1, RANDOM_ORDER, run, count);
-        const uint32_t kinds = 1 + run % 9; /* few different values: many ties */
-        float values[MOST], original[MOST];
-        uint32_t indices[MOST];
-        for (uint32_t at = 0; at < count; at++) {
-            const uint32_t draw = random_below(2, RANDOM_ORDER, run * MOST + at, kinds);
-            original[at] = values[at] = (at % 2 ? -1.0f : 1.0f) * (float)(1 + draw);
-            indices[at] = 3 * at;
-        }
-        assert_int_equal(slim_keep_largest(worker, indices, values, count, k), k);
-        uint32_t to = 0;
-        for (uint32_t at = 0; at < count; at++) {
-            uint32_t before = 0;
-            for (uint32_t other = 0; other < count; other++)
-                before += fabsf(original[other]) > fabsf(original[at]) ||
-                          (fabsf(original[other]) == fabsf(original[at]) && other < at);
-            if (before >= k)
-                continue;
-            assert_int_equal(indices[to], 3 * at);
-            assert_true(values[to] == original[at]);
-            to++;
-        }
-        assert_int_equal(to, k);
-    }
-    slim_worker_free(worker);
-}
-
 /* More weights than a working set's square holds, on dense and on sparse rows; checked over all coordinates. */
 static void long_columns_are_solved_on_the_rows(void **state)
 {
@@ -575,7 +539,6 @@ int main(void)
         cmocka_unit_test(pattern_is_kept_and_optimal_within),
         cmocka_unit_test(models_that_do_not_fit_are_refused),
         cmocka_unit_test(k_keeps_the_largest_of_each_item),
-        cmocka_unit_test(selection_equals_a_plain_search),
         cmocka_unit_test(long_columns_are_solved_on_the_rows),
         cmocka_unit_test(too_few_sweeps_are_reported),
     };

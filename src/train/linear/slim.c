@@ -15,6 +15,7 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
+#include "numeric/largest.h"
 #include "numeric/sparse.h"
 #include "numeric/symmetric.h"
 #include "train/linear/gram_rows.h"
@@ -120,10 +121,10 @@ static training_cost slim_cost(const topn_data *data, const void *raw)
 {
     const slim_params *params = raw;
     const double items = data->matrix.columns, pairs = pair_bound(data);
-    const double events = (double)data->matrix.indptr[data->matrix.rows];
     const bool dense = gram_is_dense(items, pairs), full = params->l1 == 0;
-    const double gram = dense ? 4 * items * items : 8 * fmin(pairs + items, items * items);
-    const double input = 16 * events + 24 * (data->matrix.rows + items);
+    const double gram =
+        dense ? (double)symmetric_bytes(data->matrix.columns, false) : 8 * fmin(pairs + items, items * items);
+    const double input = (double)linear_system_bytes(data);
     const double workers = (double)slim_worker_bytes(data->matrix.columns) * threads_available();
     const double result = 16 * weight_bound(data, params, pairs) + BATCH * items * 8;
     const double rows = full ? items : fmin(items, 200), row = dense ? items : fmin(items, pairs / items);
@@ -162,6 +163,19 @@ static topn_status make_dense_gram(topn_context *context, const linear_system *s
         symmetric_row(out, item)[item] = 0;
 done:
     return status;
+}
+
+/* Drops all but the k weights of largest magnitude. Returns how many are left. */
+static uint32_t keep_k(uint32_t *indices, float *values, uint32_t count, uint32_t k)
+{
+    uint32_t kept = 0;
+    keep_largest(values, count, k);
+    for (uint32_t at = 0; at < count; at++)
+        if (values[at] != 0) {
+            indices[kept] = indices[at];
+            values[kept++] = values[at];
+        }
+    return kept;
 }
 
 static void solution_clear(solution *solved)
@@ -219,8 +233,8 @@ static topn_status solve_columns(topn_context *context, const slim_problem *prob
             float *weights = values + (j - begin) * n;
             slim_column *column = &out->columns[j];
             slim_solve(problem, worker, (uint32_t)j, to, weights, column);
-            if (k)
-                column->count = slim_keep_largest(worker, to, weights, column->count, k);
+            if (k && k < column->count)
+                column->count = keep_k(to, weights, column->count, k);
         }
         column_block *block = &out->blocks[out->block_count++];
         TRY(keep_batch(context, out->columns + begin, end - begin, n, indices, values, block));

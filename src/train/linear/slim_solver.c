@@ -405,22 +405,3 @@ void slim_solve(const slim_problem *problem, slim_worker *worker, uint32_t j, ui
             values[out->count++] = (float)worker->w[i];
         }
 }
-
-uint32_t slim_keep_largest(slim_worker *worker, uint32_t *indices, float *values, uint32_t count, uint32_t k)
-{
-    if (count <= k)
-        return count;
-    for (uint32_t at = 0; at < count; at++)
-        worker->offenders[at] = (offender){fabs((double)values[at]), at};
-    select_first(worker->offenders, count, k);
-    memset(worker->blocked, 0, count);
-    for (uint32_t at = 0; at < k; at++)
-        worker->blocked[worker->offenders[at].index] = 1;
-    uint32_t kept = 0;
-    for (uint32_t at = 0; at < count; at++)
-        if (worker->blocked[at]) {
-            indices[kept] = indices[at];
-            values[kept++] = values[at];
-        }
-    return kept;
-}

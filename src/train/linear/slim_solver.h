@@ -47,7 +47,5 @@ typedef struct slim_column {
 /* Solves column j; indices [items] ascending and values [items] receive `count` weights. */
 void slim_solve(const slim_problem *problem, slim_worker *worker, uint32_t j, uint32_t *indices, float *values,
                 slim_column *out);
-/* Keeps the k largest |values|, ties by index. Returns how many are left. */
-uint32_t slim_keep_largest(slim_worker *worker, uint32_t *indices, float *values, uint32_t count, uint32_t k);
 
 #endif
