@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Small dense blocks, each worked on by one thread: call these between threads_serial_blas_begin and _end.
+ */
+#ifndef TOPN_NUMERIC_BLOCK_H
+#define TOPN_NUMERIC_BLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Last row of C⁻¹, where A = C·Cᵀ is symmetric, row-major [n × n] and given by its lower triangle, which is
+ * overwritten; row [n]. false when A is not positive definite or not finite. n³/3 flops. */
+bool block_inverse_factor_row(float *a, size_t n, float *row);
+
+#endif
