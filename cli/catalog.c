@@ -88,9 +88,9 @@ static int add_kind(topn_context *context, catalog *list, topn_kind kind)
 
 topn_kind catalog_kind_at(size_t index)
 {
-    static const topn_kind order[] = {TOPN_KIND_METHOD,     TOPN_KIND_SPLIT,     TOPN_KIND_EXPORT,
-                                      TOPN_KIND_EVALUATION, TOPN_KIND_RETRIEVER, TOPN_KIND_METRIC,
-                                      TOPN_KIND_FORMAT,     TOPN_KIND_READER,    TOPN_KIND_CONTEXT};
+    static const topn_kind order[] = {TOPN_KIND_METHOD,    TOPN_KIND_SPLIT,  TOPN_KIND_EXPORT, TOPN_KIND_EVALUATION,
+                                      TOPN_KIND_RETRIEVER, TOPN_KIND_METRIC, TOPN_KIND_FORMAT, TOPN_KIND_READER,
+                                      TOPN_KIND_GENERATOR, TOPN_KIND_CONTEXT};
     return index < COUNT(order) ? order[index] : TOPN_KIND_COUNT;
 }
 
@@ -179,6 +179,8 @@ const char *catalog_kind_title(topn_kind kind)
         return "Evaluation";
     case TOPN_KIND_EXPORT:
         return "Export format";
+    case TOPN_KIND_GENERATOR:
+        return "Made data";
     default:
         return "Options";
     }

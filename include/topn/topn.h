@@ -114,6 +114,7 @@ typedef enum topn_kind {
     TOPN_KIND_METRIC,     /* metrics; their options are the evaluation's */
     TOPN_KIND_EVALUATION, /* one entry, "evaluation": metrics, intervals */
     TOPN_KIND_EXPORT,     /* export formats */
+    TOPN_KIND_GENERATOR,  /* one entry, "generator": shape and size of made data */
     TOPN_KIND_COUNT
 } topn_kind;
 
@@ -176,6 +177,10 @@ TOPN_API topn_status topn_data_read(topn_context *context, const char *path, con
  * unsorted; duplicate pairs are summed. Ids are the decimal indices. */
 TOPN_API topn_status topn_data_copy_csr(topn_context *context, uint32_t users, uint32_t items, const uint64_t *indptr,
                                         const uint32_t *indices, const float *values, topn_data **out);
+/* Made data with the users, items, events, popularity and co-occurrence of a published data set (docs/generating.md):
+ * exactly that many, each user and item with at least one event. `generator` (TOPN_KIND_GENERATOR) may be NULL
+ * (defaults). The context's seed decides. Errors: OPTION, MEMORY, CANCELLED. Time and memory linear in events. */
+TOPN_API topn_status topn_data_generate(topn_context *context, const topn_options *generator, topn_data **out);
 /* Writes the binary form (FORMAT.md), atomically. */
 TOPN_API topn_status topn_data_save(topn_context *context, const topn_data *data, const char *path);
 /* Writes text: user TAB item [TAB weight] [TAB timestamp], with a header; atomically. */

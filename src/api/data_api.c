@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "data/describe.h"
 #include "data/interactions.h"
+#include "generate/generator.h"
 #include "ingest/reader.h"
 #include "numeric/sparse.h"
 
@@ -25,6 +26,23 @@ topn_status topn_data_read(topn_context *context, const char *path, const topn_o
     topn_status status;
     TRY(options_or_default(context, reader, TOPN_KIND_READER, "reader", &reader_option_table, &standby, &params));
     status = reader_read(context, path, params, out);
+done:
+    topn_options_free(standby);
+    return status;
+}
+
+topn_status topn_data_generate(topn_context *context, const topn_options *generator, topn_data **out)
+{
+    if (out)
+        *out = NULL;
+    if (!context || !out)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_data_generate takes a context, options and an output");
+    topn_options *standby = NULL;
+    const void *params;
+    topn_status status;
+    TRY(options_or_default(context, generator, TOPN_KIND_GENERATOR, "generator", &generator_option_table, &standby,
+                           &params));
+    status = generator_make(context, params, out);
 done:
     topn_options_free(standby);
     return status;

@@ -7,6 +7,7 @@
 #include "base/option_table.h"
 #include "evaluate/evaluation.h"
 #include "evaluate/metric.h"
+#include "generate/generator.h"
 #include "ingest/format.h"
 #include "model/exporter.h"
 #include "retrieve/retriever.h"
@@ -94,6 +95,8 @@ static bool entry_at(topn_kind kind, size_t index, registered *out)
         return single(index, "evaluation", "metrics and confidence intervals", &evaluation_option_table, out);
     case TOPN_KIND_EXPORT:
         return at_exporter(index, out);
+    case TOPN_KIND_GENERATOR:
+        return single(index, "generator", "shape and size of made data", &generator_option_table, out);
     case TOPN_KIND_COUNT:
         break;
     }
@@ -126,8 +129,9 @@ static const char *entry_name(size_t index, const void *kind)
 
 topn_status topn_options_create(topn_context *context, topn_kind kind, const char *name, topn_options **out)
 {
-    static const char *const kinds[TOPN_KIND_COUNT] = {"context",   "reader", "format",     "split protocol", "method",
-                                                       "retriever", "metric", "evaluation", "export format"};
+    static const char *const kinds[TOPN_KIND_COUNT] = {"context",       "reader",    "format", "split protocol",
+                                                       "method",        "retriever", "metric", "evaluation",
+                                                       "export format", "generator"};
     if (!out)
         return fail(context, TOPN_ERROR_ARGUMENT, "topn_options_create needs a place for its result");
     *out = NULL;

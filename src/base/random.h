@@ -18,6 +18,12 @@ typedef enum random_stream {
     RANDOM_BOOTSTRAP = 6,
     RANDOM_SIGN_FLIP = 7,
     RANDOM_DOCTOR = 8,
+    RANDOM_GENERATE_RANKS = 9,
+    RANDOM_GENERATE_NUMBERS = 10,
+    RANDOM_GENERATE_LENGTHS = 11,
+    RANDOM_GENERATE_INTERESTS = 12,
+    RANDOM_GENERATE_EVENTS = 13,
+    RANDOM_GENERATE_COVER = 14,
 } random_stream;
 
 /* Four 32-bit words for (seed, stream, index). */

@@ -30,6 +30,21 @@ sys.exit(a["fingerprint"] != b["fingerprint"] or a["events"] != b["events"])' ||
 good import events.csv --text -o events.tsv
 [ "$(wc -l <events.tsv)" = 2401 ] || fault "text form has $(wc -l <events.tsv) lines"
 
+# generate: exact counts, the same data in both forms, refusals
+good generate --like msd --users 300 --items 200 --events 7000 --seed 3 -o made.safetensors
+good generate --like msd --users 300 --items 200 --events 7000 --seed 3 --text -o made.tsv
+good describe made.safetensors --format json
+json stdout 'd["users"] == 300 and d["items"] == 200 and d["events"] == 7000'
+good import made.tsv -o again.safetensors
+for file in made again; do
+    good describe $file.safetensors --format json
+    /usr/bin/python3 -c 'import json; print(json.load(open("stdout"))["fingerprint"])' >$file.print
+done
+same made.print again.print
+refused 2 'like.*ml20m|netflix|msd' generate --like ml25m -o none
+refused 2 'too few' generate --users 300 --items 200 --events 250 -o none
+refused 2 '--output is missing' generate
+
 # split: every protocol writes a folder; the same seed gives the same files
 for protocol in strong weak leave-last-out temporal; do
     good split events.csv --protocol $protocol -o split-$protocol
