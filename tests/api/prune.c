@@ -117,6 +117,7 @@ static void pruned_equals_trained(void **state)
         topn_prune_mode mode;
     } cases[] = {{"chol", "order", "popular-first", TOPN_PRUNE_ROW},
                  {"chol", "order", "random", TOPN_PRUNE_ROW},
+                 {"ssvd", "priors", "ease", TOPN_PRUNE_ROW},
                  {"ease", "prune", "global", TOPN_PRUNE_GLOBAL},
                  {"ease", "prune", "item", TOPN_PRUNE_ITEM}};
     topn_data *data = make_data();
