@@ -61,6 +61,9 @@ topn_status symmetric_multiply(topn_context *context, const symmetric *a, const 
 topn_status triangle_multiply_both(topn_context *context, const symmetric *a, bool transposed, const double *x,
                                    double *y);
 
+/* Sums of squares of the columns of a lower triangle; out [n]. Accumulates in double. O(n²). */
+topn_status triangle_column_squares(topn_context *context, const symmetric *a, double *out);
+
 /* Whole rows [first, first + count) of the symmetric matrix, that is both triangles, into out [count × n]. Reads the
  * rows below once per call: ask for some dozens at a time. */
 void symmetric_gather(const symmetric *a, size_t first, size_t count, float *out);
@@ -71,6 +74,8 @@ void triangle_gather_columns(const symmetric *a, size_t first, size_t count, flo
 void symmetric_mirror(topn_context *context, symmetric *a);
 /* For the full layout. Zeroes the upper triangle. O(n²). */
 void triangle_clear_upper(topn_context *context, symmetric *a);
+/* For the full layout. The lower triangle becomes the upper one, with zeros below. O(n²). */
+void triangle_transpose(topn_context *context, symmetric *a);
 /* For the full layout. Row r becomes what was row source[r], a permutation [n]; in place, along its cycles. O(n²). */
 topn_status square_reorder_rows(topn_context *context, symmetric *a, const uint32_t *source);
 

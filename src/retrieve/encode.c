@@ -57,7 +57,7 @@ VECTOR_CLONES
 static void scale_scores(float *restrict scores, const float *restrict priors, size_t items)
 {
     for (size_t item = 0; item < items; item++)
-        scores[item] *= priors[item];
+        scores[item] = scores[item] * priors[item] + 0.0f; /* no −0 where a prior is negative */
 }
 
 VECTOR_CLONES

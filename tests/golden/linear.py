@@ -66,3 +66,10 @@ beta = 2.5
 a = (beta * np.diag(np.diag(p)) - p)[np.ix_(order, order)]
 show("golden_chol", scipy.linalg.cholesky(a, lower=True))
 show("golden_order", order)
+
+# Inverse-factor embeddings, rarest item first: W = C⁻¹ with G + λI = C·Cᵀ.
+rare = sorted(range(ITEMS), key=lambda i: (x[:, i].sum(), i))
+w = np.linalg.inv(np.linalg.cholesky((x.T @ x + 3.0 * np.eye(ITEMS))[np.ix_(rare, rare)]))
+show("golden_rare_order", rare)
+show("golden_inverse_factor", w)
+show("golden_inverse_factor_priors", -1 / (w ** 2).sum(0))
