@@ -1,51 +1,59 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# How the inverse factor is best ordered and pruned, beside CHOL and EASE with as many numbers an item. Strong
-# generalisation; judged on the validation users, so the test users stay unseen.
+# The inverse factor against CHOL and EASE, dense and pruned, in several orders and ways of pruning: quality, coverage,
+# seconds, bytes, and the time that one person waits.
 #
-#   experiments/inverse_factor.sh DATA [OUTPUT-FOLDER [METHOD-OPTIONS…]]
+#   experiments/inverse_factor.sh DATA [L2]
 #
-# TOPN names the program (default build/release/topn); READER its options for the data, such as "--min-item-events 20";
-# TEST_USERS the held-out users of each kind (default 1000); KEEP the values of k.
-set -euo pipefail
-[ $# -ge 1 ] || { echo "usage: $0 DATA [OUTPUT-FOLDER [METHOD-OPTIONS...]]" >&2; exit 2; }
-data=$1 out=${2:-build/experiments/inverse-factor}
-shift $(($# < 2 ? $# : 2))
-options=("$@")
-[ $# -gt 0 ] || options=(--l2 500)
-read -ra reader <<< "${READER:-}"
-topn=${TOPN:-build/release/topn} users=${TEST_USERS:-1000}
-metrics=ndcg@100,recall@20,ndcg@20,coverage
-mkdir -p "$out"
-"$topn" split "$data" ${reader[@]+"${reader[@]}"} --protocol strong --test-users "$users" --validation-users "$users" \
-    -o "$out/split" --quiet > "$out/split.txt"
+# KEEP are the values of k (default "50 100 200"; DENSE=no leaves the whole models out), SHARES those of --popular-share
+# (default "0.125 0.25 0.5"). "seconds" is the training, "µs" the median of topn_recommend for one user's top 100
+# (bench/latency). Every row is a training of its own, so that seconds compare. Settings: experiments/lib.bash.
+. "$(dirname "$0")/lib.bash"
+[ $# = 1 ] || [ $# = 2 ] || usage "DATA [L2]"
+l2=${2:-${L2:-500}}
+begin inverse_factor
+prepare "$1"
 
-# row LABEL K METHOD OPTIONS…: trains, evaluates, prints one line of the table.
-row() {
+# one LABEL K METHOD OPTION…
+one() {
     local label=$1 k=$2 method=$3
     shift 3
-    "$topn" train "$method" "$out/split/train.tsv" -o "$out/model" --quiet "${options[@]}" --k "$k" "$@" > "$out/train.txt"
-    "$topn" evaluate "$out/model" --split "$out/split/validation" --metrics "$metrics" --format csv --quiet |
-        awk -F, -v label="$label" -v k="$k" '
-            NR > 1 { mean[$2] = $3 }
-            END { printf "%-44s %5s  %.4f  %.4f  %.4f  %6.2f %%\n", label, k ? k : "N", mean["ndcg@100"],
-                  mean["recall@20"], mean["ndcg@20"], 100 * mean["coverage"] }'
+    fit model "$method" --l2 "$l2" --k "$k" "$@" || return 0
+    measure model ndcg@100 recall-capped@50 recall@20 coverage
+    row "$label" "$([ "$k" = 0 ] && echo "$items" || echo "$k")" "$(digits "${mean[ndcg@100]}")" \
+        "$(digits "${mean[recall-capped@50]}")" "$(digits "${mean[recall@20]}")" "$(percent "${mean[coverage]}")" \
+        "$seconds" "$(megabytes "$bytes")" "$(answer_time model)"
 }
 
-echo "$data: strong generalisation, $users validation users, ${options[*]}"
-printf '%-44s %5s  %s  %s  %s  %s\n' model k NDCG@100 R@20 NDCG@20 coverage
-row "ease" 0 ease
-for k in ${KEEP:-50 100 200}; do
-    row "ease, global" "$k" ease
-    row "chol, popular first" "$k" chol
-    row "popular last, item" "$k" inverse-factor --prune item --popular-share 0
-    row "popular last, item, popular share 0.25" "$k" inverse-factor --prune item --popular-share 0.25
-    row "popular last, global" "$k" inverse-factor --popular-share 0
-    for share in 0.125 0.25 0.5; do
-        row "popular last, global, popular share $share" "$k" inverse-factor --popular-share "$share"
+echo "$1: $items items, l2 $l2, $part users"
+table table.tsv model k NDCG@100 recall-capped@50 recall@20 coverage seconds MB µs
+ks=(${KEEP:-50 100 200})
+[ "${DENSE:-yes}" = no ] || ks=(0 "${ks[@]}")
+has_method inverse-factor && present=yes || present=no
+for k in "${ks[@]}"; do
+    [ "$k" -lt "$items" ] || continue
+    one ease "$k" ease
+    one chol "$k" chol
+    [ $present = yes ] || continue
+    if [ "$k" = 0 ]; then
+        one inverse-factor 0 inverse-factor
+        continue
+    fi
+    one "popular last, item" "$k" inverse-factor --prune item --popular-share 0
+    one "popular last, global" "$k" inverse-factor --popular-share 0
+    for share in ${SHARES:-0.125 0.25 0.5}; do
+        one "popular last, global, share $share" "$k" inverse-factor --popular-share "$share"
     done
-    row "popular first, row" "$k" inverse-factor --order popular-first --prune row
-    row "popular first, global" "$k" inverse-factor --order popular-first --popular-share 0
+    one "popular last, item, share 0.25" "$k" inverse-factor --prune item --popular-share 0.25
+    one "popular first, row" "$k" inverse-factor --order popular-first --prune row
+    one "popular first, global" "$k" inverse-factor --order popular-first --popular-share 0
 done
-rm -f "$out/model"
+forget model
+plot inverse_factor.svg <<'GNUPLOT'
+set logscale x
+set xlabel "non-zeros kept an item, k"
+set ylabel "NDCG\\@100"
+plot for [i = 1:words(names)] rows(word(names, i)) using "k":"NDCG@100" \
+        with linespoints linestyle i title word(names, i)
+GNUPLOT
