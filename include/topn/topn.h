@@ -359,7 +359,7 @@ TOPN_API topn_status topn_similar(topn_query *query, uint32_t item, size_t n, ui
 TOPN_API topn_status topn_score(topn_query *query, const topn_request *request, const uint32_t *items, size_t count,
                                 float *score_out);
 /* What each history item adds to the score of `item`: contribution_out [history_length], in the order given;
- * they and *bias_out sum to the score. */
+ * they and *bias_out sum to the score. Where φ is cut, what an item adds in the dimensions that are cut is left out. */
 TOPN_API topn_status topn_explain(topn_query *query, const topn_request *request, uint32_t item,
                                   float *contribution_out, float *bias_out);
 

@@ -20,7 +20,7 @@ static topn_status describe(topn_context *context, const topn_data *data, record
 {
     topn_status status;
     const data_provenance *from = &data->provenance;
-    TRY(record_set(context, out, "topn.format", "%d", SAFETENSORS_TOPN_FORMAT));
+    TRY(record_set(context, out, "topn.format", "1"));
     TRY(record_set(context, out, "topn.kind", "data"));
     TRY(record_set(context, out, "topn.version", "%s", topn_version()));
     TRY(record_set(context, out, "topn.has_weights", "%s", booleans[data->has_weights]));

@@ -138,6 +138,7 @@ topn_status model_copy_frame(topn_context *context, const topn_model *model, top
     copy->encoder.kind = model->encoder.kind;
     copy->encoder.normalizer = model->encoder.normalizer;
     copy->encoder.use_weights = model->encoder.use_weights;
+    copy->encoder.cut = model->encoder.cut;
     copy->table.kind = model->table.kind;
     if (model->table.priors)
         TRY(copy_array(context, model->table.priors, model->items, sizeof(float), &copy->table.priors));
@@ -286,6 +287,8 @@ static topn_status check_shapes(topn_context *context, const topn_model *model)
         (model->histories.rows != model->user_ids.count || model->histories.columns != model->items))
         return fail(context, TOPN_ERROR_FORMAT, "histories: %" PRIu32 " × %" PRIu32 " for %" PRIu32 " users",
                     model->histories.rows, model->histories.columns, model->user_ids.count);
+    if (model->encoder.cut && model->table.kind != ITEMS_SHARED && model->table.kind != ITEMS_OWN)
+        return fail(context, TOPN_ERROR_FORMAT, "encoder: a cut of %" PRIu32 " without item rows", model->encoder.cut);
     if (!(model->encoder.normalizer - model->encoder.normalizer == 0))
         return fail(context, TOPN_ERROR_NUMERIC, "encoder: the normaliser's exponent is not finite");
     return TOPN_OK;

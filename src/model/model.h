@@ -6,12 +6,11 @@
  *
  * encoder     φ(c) from the context c, which here is a weighted history of items
  *   CONSTANT  no φ; score = b_i (popularity)
- *   BAG       φ = s · Σ_h w_h · T_h over the history, T_h row h of `rows`; s = (Σ w_h)^−normalizer
- * item table  ψ_i
- *   NONE      no ψ (with CONSTANT)
- *   IDENTITY  φ is the score vector itself: T is items × items (EASE, SLIM, item-kNN)
- *   SHARED    ψ_i = T_i, the encoder's own rows (CHOL)
- *   SPARSE, DENSE  its own rows [items × dimensions]
+ *   BAG       φ = s · Σ_h w_h · T_h over the history, T_h row h of `rows`; s = (Σ w_h)^−normalizer. With a cut, only
+ *             the `cut` entries of φ that are largest by magnitude stay, ties to the lower dimension (user-kNN; P1
+ * §4.3) item table  ψ_i NONE      no ψ (with CONSTANT) IDENTITY  φ is the score vector itself: T is items × items
+ * (EASE, SLIM, item-kNN) SHARED    ψ_i = T_i, the encoder's own rows (CHOL) SPARSE, DENSE  its own rows [items ×
+ * dimensions]
  */
 #ifndef TOPN_MODEL_MODEL_H
 #define TOPN_MODEL_MODEL_H
@@ -44,6 +43,7 @@ struct topn_model {
         encoder_kind kind;
         embedding_table rows;
         double normalizer; /* exponent, 0 = none */
+        uint32_t cut;      /* 0 = none; only with ITEMS_SHARED and ITEMS_OWN */
         bool use_weights;  /* false: every history weight counts as 1 */
     } encoder;
     struct {

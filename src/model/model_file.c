@@ -16,8 +16,12 @@ static const char *const item_kinds[] = {"none", "identity", "shared", "own"};
 static const char *const booleans[] = {"false", "true"};
 
 /* Metadata that say how the arrays make a model; all others are the model's record. */
-static const char *const structural_keys[] = {"topn.format",     "topn.kind",        "topn.encoder",   "topn.items",
-                                              "topn.normalizer", "topn.use_weights", "topn.dimensions"};
+static const char *const structural_keys[] = {"topn.format",     "topn.kind",        "topn.encoder",    "topn.items",
+                                              "topn.normalizer", "topn.use_weights", "topn.dimensions", "topn.cut"};
+
+/* Formats of models: 2 is 1 with topn.cut, and a file says 2 only where it has one, so that older programs read the
+ * rest. */
+enum { FORMAT_PLAIN = 1, FORMAT_CUT = 2 };
 
 enum { STRUCTURAL_KEYS = sizeof structural_keys / sizeof *structural_keys };
 
@@ -76,13 +80,15 @@ bool model_structure(const topn_model *model, size_t index, const char **key, co
 static topn_status describe(topn_context *context, const topn_model *model, record *out)
 {
     topn_status status;
-    TRY(record_set(context, out, "topn.format", "%d", SAFETENSORS_TOPN_FORMAT));
+    TRY(record_set(context, out, "topn.format", "%d", model->encoder.cut ? FORMAT_CUT : FORMAT_PLAIN));
     TRY(record_set(context, out, "topn.kind", "model"));
     TRY(record_set(context, out, "topn.encoder", "%s", encoder_kinds[model->encoder.kind]));
     TRY(record_set(context, out, "topn.items", "%s", item_kinds[model->table.kind]));
     TRY(record_set(context, out, "topn.dimensions", "%zu", embedding_dimensions(&model->encoder.rows)));
     TRY(record_set_real(context, out, "topn.normalizer", model->encoder.normalizer));
     TRY(record_set(context, out, "topn.use_weights", "%s", booleans[model->encoder.use_weights]));
+    if (model->encoder.cut)
+        TRY(record_set(context, out, "topn.cut", "%" PRIu32, model->encoder.cut));
     for (size_t index = 0; index < model->metadata.count; index++) {
         const record_entry *entry = &model->metadata.entries[index];
         if (!is_structural(entry->key) && strncmp(entry->key, "run.", 4) != 0)
@@ -151,6 +157,24 @@ static topn_status load_dimension_items(topn_context *context, const safetensors
     return status;
 }
 
+/* topn.cut, which format 1 has not. */
+static topn_status load_cut(topn_context *context, const safetensors_file *file, uint32_t *out)
+{
+    uint64_t cut, format;
+    topn_status status;
+    if (!record_get(safetensors_metadata(file), "topn.cut"))
+        return TOPN_OK;
+    TRY(stored_count(context, file, "topn.format", &format));
+    TRY(stored_count(context, file, "topn.cut", &cut));
+    if (format < FORMAT_CUT || cut == 0 || cut > UINT32_MAX)
+        return fail(context, TOPN_ERROR_FORMAT,
+                    "%s: metadata \"topn.cut\" is %" PRIu64 " in format %" PRIu64 ", not 1 … %" PRIu32 " in format %d",
+                    safetensors_path(file), cut, format, UINT32_MAX, FORMAT_CUT);
+    *out = (uint32_t)cut;
+done:
+    return status;
+}
+
 static topn_status load_structure(topn_context *context, const safetensors_file *file, topn_model *model)
 {
     topn_status status;
@@ -169,6 +193,7 @@ static topn_status load_structure(topn_context *context, const safetensors_file 
                       safetensors_path(file), normalizer);
         goto done;
     }
+    TRY(load_cut(context, file, &model->encoder.cut));
     model->encoder.kind = (encoder_kind)encoder;
     model->encoder.use_weights = use_weights;
     model->table.kind = (item_table_kind)items;

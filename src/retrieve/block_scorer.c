@@ -6,7 +6,8 @@
  *   identity, dense rows     column tiles; within a tile, items of the block's histories in ascending order, so that a
  *                            row is fetched once for all users who have the item
  *   identity, sparse rows    rows scattered into the users' scores
- *   item rows                φ of all users as a panel, dimension by dimension (panel.h)
+ *   item rows                φ of all users as a panel, dimension by dimension (panel.h); with a cut and sparse rows
+ * the few entries of φ as lists, and where their postings are short those in place of the panel
  *
  * Each sums a user's terms in an order that is the user's own, whatever the block.
  */
@@ -23,6 +24,7 @@
 enum {
     TILE_COLUMNS = 2048, /* of a dense identity table: 8 KiB of a row */
     MOST_USERS = 256,
+    POSTINGS_PENALTY = 8, /* an entry of the postings costs as much as so many of the panel, for one user */
 };
 
 typedef enum score_form { FORM_CONSTANT, FORM_TILES, FORM_SCATTER, FORM_PANEL } score_form;
@@ -33,6 +35,14 @@ typedef struct row_use {
     float factor;
 } row_use;
 
+/* What a cut leaves of the φ of the users in a block, and the postings it is multiplied with. */
+typedef struct cut_lists {
+    const sparse_matrix *postings; /* lent by the retriever; NULL without a cut or with dense item rows */
+    uint32_t *dimensions;          /* [users × cut], ascending */
+    float *values;                 /* [users × cut] */
+    uint32_t *lengths;             /* [users] */
+} cut_lists;
+
 struct block_scorer {
     const topn_retriever *retriever;
     score_form form;
@@ -40,9 +50,10 @@ struct block_scorer {
     float *scores;            /* [users × items] */
     float *phi_block;         /* what phi lies in */
     float *phi;               /* PANEL: [dimensions × lanes], then the tile; aligned */
-    float *row;               /* PANEL with a dense encoder: [dimensions] φ of one user */
-    const panel_table *panel; /* PANEL with sparse item rows: lent by the retriever */
-    row_use *uses;            /* TILES: [use_capacity] */
+    float *row;               /* PANEL with a dense encoder or a cut: [dimensions] φ of one user */
+    const panel_table *panel; /* PANEL with sparse item rows: lent by the retriever; NULL until it is needed */
+    cut_lists cut;
+    row_use *uses; /* TILES: [use_capacity] */
     size_t use_capacity;
 };
 
@@ -65,7 +76,8 @@ static size_t dimensions_of(const topn_retriever *retriever)
 /* As many users as the memory allows, in numbers that the kernels take. */
 static size_t choose_users(const topn_retriever *retriever, score_form form)
 {
-    const size_t bytes = ((size_t)retriever->model->items + dimensions_of(retriever)) * sizeof(float);
+    const size_t lists = 2 * (size_t)retriever->cut; /* dimensions and values */
+    const size_t bytes = (retriever->model->items + dimensions_of(retriever) + lists) * sizeof(float);
     const size_t fitting = retriever->block_memory / (bytes ? bytes : 1);
     if (form == FORM_PANEL)
         return fitting >= 64 ? 64 : fitting >= 32 ? 32 : 16;
@@ -78,11 +90,24 @@ static topn_status allocate_phi(topn_context *context, block_scorer *scorer, siz
     const size_t spare = PANEL_ALIGNMENT / sizeof(float), tile = (size_t)PANEL_TILE_ROWS * scorer->users;
     topn_status status;
     TRY(ALLOCATE(context, scorer->users * dimensions + tile + spare, &scorer->phi_block));
-    if (scorer->retriever->model->encoder.rows.form == TABLE_DENSE)
+    if (scorer->retriever->model->encoder.rows.form == TABLE_DENSE || scorer->retriever->cut)
         TRY(ALLOCATE(context, dimensions, &scorer->row));
     const uintptr_t address = (uintptr_t)scorer->phi_block;
     const uintptr_t aligned = (address + PANEL_ALIGNMENT - 1) / PANEL_ALIGNMENT * PANEL_ALIGNMENT;
     scorer->phi = scorer->phi_block + (aligned - address) / sizeof(float);
+done:
+    return status;
+}
+
+static topn_status allocate_cut(topn_context *context, block_scorer *scorer)
+{
+    cut_lists *cut = &scorer->cut;
+    const size_t room = scorer->users * scorer->retriever->cut;
+    topn_status status;
+    TRY(ALLOCATE(context, room, &cut->dimensions));
+    TRY(ALLOCATE(context, room, &cut->values));
+    TRY(ALLOCATE(context, scorer->users, &cut->lengths));
+    TRY(cache_make_postings(context, scorer->retriever, &cut->postings));
 done:
     return status;
 }
@@ -100,7 +125,7 @@ topn_status block_scorer_create(topn_context *context, const topn_retriever *ret
     if (retriever->rows)
         TRY(allocate_phi(context, scorer, dimensions_of(retriever)));
     if (retriever->rows && retriever->rows->form == TABLE_SPARSE)
-        TRY(cache_panel(context, retriever, &scorer->panel));
+        TRY(retriever->cut ? allocate_cut(context, scorer) : cache_panel(context, retriever, &scorer->panel));
     *out = scorer;
     return TOPN_OK;
 done:
@@ -116,6 +141,9 @@ void block_scorer_free(block_scorer *scorer)
     free(scorer->phi_block);
     free(scorer->row);
     free(scorer->uses);
+    free(scorer->cut.dimensions);
+    free(scorer->cut.values);
+    free(scorer->cut.lengths);
     free(scorer);
 }
 
@@ -185,9 +213,9 @@ static topn_status score_tiles(block_scorer *scorer, const history *users, size_
 static void encode_lane(const block_scorer *scorer, const history *user, float *lane, size_t lanes)
 {
     const topn_model *model = scorer->retriever->model;
-    if (model->encoder.rows.form == TABLE_DENSE) {
-        const size_t dimensions = model->encoder.rows.dense.columns;
-        encode_history(model, user, scorer->row);
+    if (scorer->row) {
+        const size_t dimensions = dimensions_of(scorer->retriever);
+        encode_user(scorer->retriever, user, scorer->row);
         for (size_t dimension = 0; dimension < dimensions; dimension++)
             lane[dimension * lanes] = scorer->row[dimension];
         return;
@@ -202,6 +230,45 @@ static void encode_lane(const block_scorer *scorer, const history *user, float *
     }
 }
 
+/* The φ of all users as lists; returns how many entries their postings have. */
+static uint64_t list_entries(block_scorer *scorer, const history *users, size_t count)
+{
+    cut_lists *cut = &scorer->cut;
+    const size_t dimensions = dimensions_of(scorer->retriever);
+    uint64_t entries = 0;
+    for (size_t user = 0; user < count; user++) {
+        const size_t begin = user * scorer->retriever->cut;
+        uint32_t length = 0;
+        encode_user(scorer->retriever, &users[user], scorer->row);
+        for (uint32_t dimension = 0; dimension < dimensions; dimension++) {
+            if (scorer->row[dimension] == 0.0f)
+                continue;
+            cut->dimensions[begin + length] = dimension;
+            cut->values[begin + length++] = scorer->row[dimension];
+            entries += cut->postings->indptr[dimension + 1] - cut->postings->indptr[dimension];
+        }
+        cut->lengths[user] = length;
+    }
+    return entries;
+}
+
+/* Scores from the lists and the postings, an item's sum over ascending dimensions as everywhere. */
+static void score_postings(const block_scorer *scorer, size_t count)
+{
+    const cut_lists *cut = &scorer->cut;
+    const sparse_matrix *postings = cut->postings;
+    memset(scorer->scores, 0, count * postings->columns * sizeof *scorer->scores);
+    for (size_t user = 0; user < count; user++) {
+        float *scores = scorer->scores + user * postings->columns;
+        const size_t begin = user * scorer->retriever->cut;
+        for (size_t at = begin; at < begin + cut->lengths[user]; at++) {
+            const uint32_t dimension = cut->dimensions[at];
+            for (uint64_t place = postings->indptr[dimension]; place < postings->indptr[dimension + 1]; place++)
+                scores[postings->indices[place]] += cut->values[at] * postings->values[place];
+        }
+    }
+}
+
 static void score_panel(block_scorer *scorer, const history *users, size_t count)
 {
     const size_t dimensions = dimensions_of(scorer->retriever), lanes = panel_lanes(count);
@@ -211,12 +278,35 @@ static void score_panel(block_scorer *scorer, const history *users, size_t count
                                .users = count,
                                .scores = scorer->scores};
     memset(scorer->phi, 0, dimensions * lanes * sizeof *scorer->phi);
-    for (size_t user = 0; user < count; user++)
-        encode_lane(scorer, &users[user], scorer->phi + user, lanes);
+    for (size_t user = 0; user < count; user++) {
+        const size_t begin = user * scorer->retriever->cut;
+        if (!scorer->cut.postings)
+            encode_lane(scorer, &users[user], scorer->phi + user, lanes);
+        for (size_t at = 0; scorer->cut.postings && at < scorer->cut.lengths[user]; at++)
+            scorer->phi[scorer->cut.dimensions[begin + at] * lanes + user] = scorer->cut.values[begin + at];
+    }
     if (scorer->panel)
         panel_scores(scorer->panel, &block, 0);
     else
         panel_scores_dense(&scorer->retriever->rows->dense, &block, 0);
+}
+
+/* By postings or by the panel, which give the same bits. */
+static topn_status score_cut(block_scorer *scorer, const history *users, size_t count)
+{
+    const sparse_matrix *rows = &scorer->retriever->rows->sparse;
+    const uint64_t entries = list_entries(scorer, users, count);
+    if (entries < rows->indptr[rows->rows] * count / POSTINGS_PENALTY) {
+        score_postings(scorer, count);
+        return TOPN_OK;
+    }
+    const panel_table *panel = NULL;
+    const topn_status status = cache_panel(NULL, scorer->retriever, &panel);
+    if (status != TOPN_OK)
+        return status;
+    scorer->panel = panel;
+    score_panel(scorer, users, count);
+    return TOPN_OK;
 }
 
 topn_status block_scores(block_scorer *scorer, const history *users, size_t count, float **scores)
@@ -236,7 +326,10 @@ topn_status block_scores(block_scorer *scorer, const history *users, size_t coun
             encode_history(model, &users[user], scorer->scores + user * model->items);
         break;
     case FORM_PANEL:
-        score_panel(scorer, users, count);
+        if (scorer->cut.postings)
+            status = score_cut(scorer, users, count);
+        else
+            score_panel(scorer, users, count);
         break;
     }
     if (status != TOPN_OK)

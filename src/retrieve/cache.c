@@ -14,7 +14,7 @@ enum { SCANS_PER_TRANSPOSITION = 16 };
 struct retriever_cache {
     pthread_mutex_t lock;
     panel_table panel;      /* made under lock */
-    sparse_matrix postings; /* made by the one caller whose scan was the last of many */
+    sparse_matrix postings; /* made under lock */
     atomic_bool panel_ready, postings_ready;
     atomic_uint scans; /* single-user scans that postings would have saved */
 };
@@ -53,6 +53,22 @@ topn_status cache_panel(topn_context *context, const topn_retriever *retriever, 
     return status;
 }
 
+topn_status cache_make_postings(topn_context *context, const topn_retriever *retriever, const sparse_matrix **out)
+{
+    retriever_cache *cache = retriever->cache;
+    topn_status status = TOPN_OK;
+    *out = &cache->postings;
+    if (atomic_load(&cache->postings_ready))
+        return TOPN_OK;
+    pthread_mutex_lock(&cache->lock);
+    if (!atomic_load(&cache->postings_ready)) {
+        status = sparse_transpose(context, &retriever->rows->sparse, &cache->postings);
+        atomic_store(&cache->postings_ready, status == TOPN_OK);
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return status;
+}
+
 const sparse_matrix *cache_postings(const topn_retriever *retriever)
 {
     retriever_cache *cache = retriever->cache;
@@ -62,7 +78,6 @@ const sparse_matrix *cache_postings(const topn_retriever *retriever)
     if (atomic_load(&cache->scans) > SCANS_PER_TRANSPOSITION ||
         atomic_fetch_add(&cache->scans, 1) != SCANS_PER_TRANSPOSITION)
         return NULL;
-    const bool made = sparse_transpose(NULL, &retriever->rows->sparse, &cache->postings) == TOPN_OK;
-    atomic_store(&cache->postings_ready, made);
-    return made ? &cache->postings : NULL;
+    const sparse_matrix *postings;
+    return cache_make_postings(NULL, retriever, &postings) == TOPN_OK ? postings : NULL;
 }

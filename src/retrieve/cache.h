@@ -18,5 +18,7 @@ topn_status cache_panel(topn_context *context, const topn_retriever *retriever, 
  * transposing the rows, or when there is no memory for it. Each call counts as one. The scores are the same bits either
  * way. */
 const sparse_matrix *cache_postings(const topn_retriever *retriever);
+/* The same without the wait. */
+topn_status cache_make_postings(topn_context *context, const topn_retriever *retriever, const sparse_matrix **out);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/vector.h"
+#include "numeric/largest.h"
 
 static double history_weight(const topn_model *model, const history *user, size_t place)
 {
@@ -51,6 +52,13 @@ void encode_history(const topn_model *model, const history *user, float *phi)
         for (uint64_t at = rows->indptr[item]; at < rows->indptr[item + 1]; at++)
             phi[rows->indices[at]] += factor * rows->values[at];
     }
+}
+
+void encode_user(const topn_retriever *retriever, const history *user, float *phi)
+{
+    encode_history(retriever->model, user, phi);
+    if (retriever->cut)
+        keep_largest(phi, embedding_dimensions(retriever->rows), retriever->cut);
 }
 
 VECTOR_CLONES

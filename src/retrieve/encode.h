@@ -15,6 +15,8 @@ float history_factor(const topn_model *model, const history *user, double scale,
 void add_scaled_row(float *restrict target, const float *restrict row, float factor, size_t count);
 /* φ of a bag encoder, dense, [embedding dimensions]; rows are added in the order of the history. */
 void encode_history(const topn_model *model, const history *user, float *phi);
+/* The same with the retriever's cut: what ψ is multiplied by. */
+void encode_user(const topn_retriever *retriever, const history *user, float *phi);
 /* scores[i] = scores[i] · π_i + b_i over all items. */
 void finish_scores(const topn_model *model, float *scores);
 

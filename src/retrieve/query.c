@@ -195,7 +195,7 @@ void query_scores(topn_query *query, const topn_request *request)
     } else if (!retriever->rows) {
         encode_history(model, &user, query->scores);
     } else {
-        encode_history(model, &user, query->phi);
+        encode_user(retriever, &user, query->phi);
         const size_t dimensions = embedding_dimensions(retriever->rows);
         if (retriever->rows->form == TABLE_SPARSE)
             sparse_scores(retriever, query->phi, query->scores);
@@ -243,9 +243,10 @@ static float element(const embedding_table *table, uint32_t item, uint32_t colum
     return low < end && rows->indices[low] == column ? rows->values[low] : 0.0f;
 }
 
-/* ⟨T_h, ψ_i⟩ in double; the two tables may be of either form each. */
+/* ⟨T_h, ψ_i⟩ in double over the dimensions where `kept` is not 0 (NULL = all); the two tables may be of either form
+ * each. */
 static double row_product(const embedding_table *left, uint32_t left_row, const embedding_table *right,
-                          uint32_t right_row)
+                          uint32_t right_row, const float *kept)
 {
     const bool walk_left = left->form == TABLE_SPARSE;
     const embedding_table *walked = walk_left ? left : right, *looked = walk_left ? right : left;
@@ -254,29 +255,34 @@ static double row_product(const embedding_table *left, uint32_t left_row, const 
     if (walked->form == TABLE_SPARSE) {
         const sparse_matrix *rows = &walked->sparse;
         for (uint64_t at = rows->indptr[walked_row]; at < rows->indptr[walked_row + 1]; at++)
-            sum += (double)rows->values[at] * (double)element(looked, looked_row, rows->indices[at]);
+            if (!kept || kept[rows->indices[at]] != 0.0f)
+                sum += (double)rows->values[at] * (double)element(looked, looked_row, rows->indices[at]);
         return sum;
     }
     const size_t columns = walked->dense.columns;
     const float *a = walked->dense.values + walked_row * columns, *b = looked->dense.values + looked_row * columns;
     for (size_t column = 0; column < columns; column++)
-        sum += (double)a[column] * (double)b[column];
+        if (!kept || kept[column] != 0.0f)
+            sum += (double)a[column] * (double)b[column];
     return sum;
 }
 
-void query_explain(const topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,
+void query_explain(topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,
                    float *bias_out)
 {
     const topn_retriever *retriever = query->retriever;
     const topn_model *model = retriever->model;
     const history user = history_of(request);
     const double scale = history_scale(model, &user);
+    if (retriever->cut)
+        encode_user(retriever, &user, query->phi);
+    const float *kept = retriever->cut ? query->phi : NULL;
     const double prior = model->table.priors ? (double)model->table.priors[item] : 1.0;
     for (size_t place = 0; place < user.length; place++) {
         const uint32_t source = user.items[place];
         double product = 0.0;
         if (retriever->rows)
-            product = row_product(&model->encoder.rows, source, retriever->rows, item);
+            product = row_product(&model->encoder.rows, source, retriever->rows, item, kept);
         else if (model->encoder.kind == ENCODER_BAG)
             product = (double)element(&model->encoder.rows, source, item);
         contribution_out[place] = (float)((double)history_factor(model, &user, scale, place) * product * prior);

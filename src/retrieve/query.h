@@ -27,8 +27,8 @@ void query_scores(topn_query *query, const topn_request *request);
 /* Sets the scores that the filters refuse to −∞. marks [items] is all 0 before and after. */
 void mask_scores(float *scores, uint32_t items, const topn_request *filters, const uint32_t *seen, size_t seen_count,
                  unsigned char *marks);
-/* See topn_explain. */
-void query_explain(const topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,
+/* See topn_explain. Of φ's entries that a cut leaves out no contribution has a share. Overwrites query->phi. */
+void query_explain(topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,
                    float *bias_out);
 
 #endif

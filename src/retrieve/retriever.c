@@ -11,6 +11,8 @@
 static const option_row exact_options[] = {
     OPTION_SIZE(retriever_params, block_memory, "block-memory", "64M",
                 "scratch memory per thread that the number of users scored together is chosen for"),
+    OPTION_INTEGER(retriever_params, cut, "cut", 0, 0, UINT32_MAX,
+                   "keep only so many entries of the user's embedding, the largest; 0 = as the model says"),
 };
 const option_table retriever_option_table = OPTION_TABLE(retriever_params, exact_options);
 
@@ -55,6 +57,18 @@ static topn_status check_shapes(topn_context *context, const topn_model *model)
     return TOPN_OK;
 }
 
+/* The cut to use: 0 where it would keep everything. */
+static topn_status choose_cut(topn_context *context, const topn_retriever *retriever, int64_t wanted, uint32_t *out)
+{
+    const uint64_t cut = wanted ? (uint64_t)wanted : retriever->model->encoder.cut;
+    if (wanted && !retriever->rows)
+        return fail(context, TOPN_ERROR_UNSUPPORTED, "option --cut: this model has no user embedding to cut, %s",
+                    retriever->model->encoder.kind == ENCODER_CONSTANT ? "it scores every history alike"
+                                                                       : "it maps a history to the scores themselves");
+    *out = retriever->rows && cut < embedding_dimensions(retriever->rows) ? (uint32_t)cut : 0;
+    return TOPN_OK;
+}
+
 topn_status retriever_create(topn_context *context, const topn_model *model, const retriever_params *params,
                              topn_retriever **out)
 {
@@ -66,6 +80,7 @@ topn_status retriever_create(topn_context *context, const topn_model *model, con
     retriever->model = model;
     retriever->block_memory = params ? params->block_memory : UINT64_C(64) << 20;
     retriever->rows = model_item_rows(model);
+    TRY(choose_cut(context, retriever, params ? params->cut : 0, &retriever->cut));
     TRY(retriever_cache_create(context, &retriever->cache));
     *out = retriever;
     return TOPN_OK;

@@ -22,6 +22,7 @@ const retriever_kind *retriever_find(const char *name);
 
 typedef struct retriever_params {
     uint64_t block_memory; /* bytes of scratch that a thread should get along with */
+    int64_t cut;           /* entries of φ that stay; 0 = as the model says */
 } retriever_params;
 extern const option_table retriever_option_table;
 
@@ -32,10 +33,12 @@ struct topn_retriever {
     const topn_model *model;
     const embedding_table *rows; /* ψ, NULL for item tables NONE and IDENTITY */
     uint64_t block_memory;
+    uint32_t cut;           /* entries of φ that stay; 0 = all of them, and so without item rows */
     retriever_cache *cache; /* owned; guarded by its own lock */
 };
 
-/* params: NULL = defaults. FORMAT when the model's tables don't fit each other. O(1). */
+/* params: NULL = defaults. FORMAT when the model's tables don't fit each other, UNSUPPORTED for a cut of a model
+ * without item rows, whose φ is the score vector itself. O(1). */
 topn_status retriever_create(topn_context *context, const topn_model *model, const retriever_params *params,
                              topn_retriever **out);
 void retriever_free(topn_retriever *retriever);

@@ -27,8 +27,8 @@ const char *tensor_type_name(tensor_type type);
 size_t tensor_type_size(tensor_type type); /* bytes of an element */
 uint64_t tensor_bytes(const tensor *array);
 
-/* The version under the key "topn.format" that this program writes, and the highest that it reads. */
-enum { SAFETENSORS_TOPN_FORMAT = 1 };
+/* The highest version under the key "topn.format" that this program reads. A file says the lowest that tells all. */
+enum { SAFETENSORS_TOPN_FORMAT = 2 };
 
 /* The order in which tensors stand in a file: by element size, descending, else as given. */
 void safetensors_order(tensor *tensors, size_t count);

@@ -99,3 +99,12 @@ show("golden_co_count_ties", itemknn(x, "co-count", k=3))
 show("golden_rp3beta", rp3beta(x, 0.8, 0.4))
 show("golden_rp3beta_weight", rp3beta(weighted, 0.7, 0.6, 3, "history", "sum"))
 show("golden_rp3beta_recommended", rp3beta(x, 1.0, 0.0, 4, "recommended"))
+
+# Users of the data and three who are not in it, binary and weighted.
+probes = np.array([[1, 0, 1, 0, 0, 0, 0, 1, 0], [0, 2, 0, 0, 1, 4, 0, 0, 3], [0, 0, 0, 0, 0, 0, 0, 0, 1.0]])
+show("golden_probes", probes)
+binary = np.vstack([x[:4], probes > 0])
+show("golden_userknn", userknn(x, binary, 7, 0.5, 0.5))
+show("golden_userknn_co_count", userknn(x, binary, 5, 0, 0))
+show("golden_userknn_all", userknn(x, binary, 9, 0.3, 0.7, 0.5, 0.25) * x.sum(0) ** -0.2)
+show("golden_userknn_weight", userknn(weighted, np.vstack([weighted[:4], probes]), 6, 0.5, 0.5))

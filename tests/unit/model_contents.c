@@ -253,7 +253,35 @@ CHANGE(newer)
 {
     (void)tensors;
     (void)count;
+    set(metadata, "topn.format", "3");
+}
+CHANGE(cut_in_format_1)
+{
+    (void)tensors;
+    (void)count;
+    set(metadata, "topn.format", "1");
+    set(metadata, "topn.cut", "2");
+}
+CHANGE(cut_of_nothing)
+{
+    (void)tensors;
+    (void)count;
     set(metadata, "topn.format", "2");
+    set(metadata, "topn.cut", "0");
+}
+CHANGE(cut_too_large)
+{
+    (void)tensors;
+    (void)count;
+    set(metadata, "topn.format", "2");
+    set(metadata, "topn.cut", "4294967296");
+}
+CHANGE(cut_no_number)
+{
+    (void)tensors;
+    (void)count;
+    set(metadata, "topn.format", "2");
+    set(metadata, "topn.cut", "-1");
 }
 
 static const change changes[] = {
@@ -289,8 +317,12 @@ static const change changes[] = {
     {"topn.dimensions", TOPN_ERROR_FORMAT, dimensions},
     {"dimensions", TOPN_ERROR_FORMAT, too_many_dimensions},
     {"topn.normalizer", TOPN_ERROR_FORMAT, normalizer},
+    {"topn.cut\" is 2 in format 1, not 1 … 4294967295 in format 2", TOPN_ERROR_FORMAT, cut_in_format_1},
+    {"topn.cut\" is 0 in format 2", TOPN_ERROR_FORMAT, cut_of_nothing},
+    {"topn.cut\" is 4294967296", TOPN_ERROR_FORMAT, cut_too_large},
+    {"topn.cut", TOPN_ERROR_FORMAT, cut_no_number},
     {"holds interaction data, not a model", TOPN_ERROR_FORMAT, data_kind},
-    {"written by a newer topn (format 2); this one reads up to 1", TOPN_ERROR_FORMAT, newer},
+    {"written by a newer topn (format 3); this one reads up to 2", TOPN_ERROR_FORMAT, newer},
 };
 
 static void test_wrong_contents(void **state)

@@ -69,6 +69,7 @@ static void assert_same_model(const topn_model *a, const topn_model *b)
     assert_int_equal(a->encoder.kind, b->encoder.kind);
     assert_true(a->encoder.normalizer == b->encoder.normalizer);
     assert_int_equal(a->encoder.use_weights, b->encoder.use_weights);
+    assert_int_equal(a->encoder.cut, b->encoder.cut);
     assert_int_equal(a->table.kind, b->table.kind);
     assert_int_equal(a->items, b->items);
     assert_same_table(&a->encoder.rows, &b->encoder.rows);
@@ -221,6 +222,40 @@ static void test_other_files(void **state)
     assert_null(model);
 }
 
+/* Format 2 is format 1 with a cut: a file says 2 only where it has one, and a cut needs item rows. */
+static void test_cut(void **state)
+{
+    (void)state;
+    for (size_t form = 0; form < sizeof sample_forms / sizeof *sample_forms; form++) {
+        topn_model *model = make(&sample_forms[form], true);
+        const bool item_rows = model->table.kind == ITEMS_SHARED || model->table.kind == ITEMS_OWN;
+        for (uint32_t cut = 0; cut <= 2; cut += 2) {
+            model->encoder.cut = cut;
+            assert_int_equal(model_save(context, model, path), TOPN_OK);
+            topn_model *loaded = NULL;
+            safetensors_file *file;
+            assert_int_equal(safetensors_open(context, path, true, &file), TOPN_OK);
+            assert_string_equal(record_get(safetensors_metadata(file), "topn.format"), cut ? "2" : "1");
+            safetensors_close(file);
+            const topn_status status = model_load(context, path, &loaded);
+            if (cut && !item_rows) {
+                assert_int_equal(status, TOPN_ERROR_FORMAT);
+                assert_non_null(strstr(topn_context_message(context), "encoder: a cut of 2 without item rows"));
+                continue;
+            }
+            assert_int_equal(status, TOPN_OK);
+            assert_same_model(model, loaded);
+            assert_null(record_get(&loaded->metadata, "topn.cut"));
+            topn_model *copy;
+            assert_int_equal(model_copy(context, loaded, &copy), TOPN_OK);
+            assert_same_model(model, copy);
+            topn_model_free(copy);
+            topn_model_free(loaded);
+        }
+        topn_model_free(model);
+    }
+}
+
 /* A file written by the first version must load for ever. */
 static void test_model_of_version_0_1_0(void **state)
 {
@@ -333,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_every_cut_is_noticed),
         cmocka_unit_test(test_model_check),
         cmocka_unit_test(test_other_files),
+        cmocka_unit_test(test_cut),
         cmocka_unit_test(test_model_of_version_0_1_0),
         cmocka_unit_test(test_example_of_the_format),
         cmocka_unit_test(test_memory_failures),

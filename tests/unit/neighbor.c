@@ -154,6 +154,54 @@ static void walks_equal_numpy(void **state)
     topn_data_free(data);
 }
 
+/* Scores of the first four users and of three who are not in the data, by blocks of one and by single queries. */
+static void expect_scores(topn_context *context, const topn_data *data, const char *const *pairs, const double *golden)
+{
+    enum { KNOWN = 4, ALL = 7 };
+    topn_model *model = train(context, data, "userknn", pairs);
+    topn_retriever *retriever;
+    topn_query *query;
+    assert_int_equal(topn_retriever_create(context, model, NULL, &retriever), TOPN_OK);
+    assert_int_equal(topn_query_create(context, retriever, &query), TOPN_OK);
+    for (uint32_t user = 0; user < ALL; user++) {
+        uint32_t items[ITEMS], all[ITEMS];
+        float weights[ITEMS], scores[ITEMS];
+        topn_request request = {.history = items, .weights = weights};
+        for (uint32_t item = 0; item < ITEMS; item++) {
+            all[item] = item;
+            const double weight = user < KNOWN ? 0 : golden_probes[(user - KNOWN) * ITEMS + item];
+            if (weight == 0)
+                continue;
+            items[request.history_length] = item;
+            weights[request.history_length++] = (float)weight;
+        }
+        if (user < KNOWN)
+            request.history_length = topn_model_history(model, user, &request.history, &request.weights);
+        assert_int_equal(topn_score(query, &request, all, ITEMS, scores), TOPN_OK);
+        for (uint32_t item = 0; item < ITEMS; item++) {
+            const double expected = golden[user * ITEMS + item];
+            if (!(fabs((double)scores[item] - expected) <= 3e-6 * fabs(expected)))
+                fail_msg("%s: user %u, item %u: %.9g, not %.9g", pairs[0], user, item, (double)scores[item], expected);
+        }
+    }
+    topn_query_free(query);
+    topn_retriever_free(retriever);
+    topn_model_free(model);
+}
+
+static void user_neighbors_equal_numpy(void **state)
+{
+    topn_context *context = *state;
+    topn_data *data = golden_data(context);
+    expect_scores(context, data, PAIRS("k=7"), golden_userknn);
+    expect_scores(context, data, PAIRS("k=5", "similarity=co-count"), golden_userknn_co_count);
+    expect_scores(context, data,
+                  PAIRS("k=9", "alpha=0.3", "item-weight-exponent=0.5", "vote-exponent=0.25", "score-exponent=0.2"),
+                  golden_userknn_all);
+    expect_scores(context, data, PAIRS("k=6", "values=weight"), golden_userknn_weight);
+    topn_data_free(data);
+}
+
 /* Users who have both items. */
 static double naive_common(const topn_data *data, uint32_t a, uint32_t b)
 {
@@ -289,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(similarities_equal_numpy, setup, teardown),
         cmocka_unit_test_setup_teardown(walks_equal_numpy, setup, teardown),
+        cmocka_unit_test_setup_teardown(user_neighbors_equal_numpy, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_hold_the_first_k, setup, teardown),
         cmocka_unit_test_setup_teardown(score_exponent_makes_priors, setup, teardown),
         cmocka_unit_test_setup_teardown(cosine_takes_no_large_alpha, setup, teardown),
