@@ -41,7 +41,6 @@ typedef struct model_shape {
     bool priors, biases, use_weights;
     double normalizer;
     uint64_t seed;
-    uint32_t cut; /* only where there are item rows */
 } model_shape;
 
 static inline float random_value(uint64_t seed, uint64_t index)
@@ -94,7 +93,6 @@ static inline topn_model random_model(const model_form *form, const model_shape 
     model.encoder.kind = form->encoder;
     model.encoder.normalizer = shape->normalizer;
     model.encoder.use_weights = shape->use_weights;
-    model.encoder.cut = form->table == ITEMS_SHARED || form->table == ITEMS_OWN ? shape->cut : 0;
     model.table.kind = form->table;
     random_rows(&model.encoder.rows, form->encoder_rows, shape->items, columns, shape->density, shape->seed * 8);
     random_rows(&model.table.rows, form->item_rows, shape->items, columns, shape->density, shape->seed * 8 + 2);
@@ -163,42 +161,8 @@ static inline double naive_element(const embedding_table *table, uint32_t row, u
     return 0.0;
 }
 
-/* The dimensions that a cut leaves, [dimensions], or NULL without one; the caller frees them. φ is summed in single
- * precision like the library's, for what is nearly equal must fall the same way. */
-static inline bool *naive_kept(const topn_model *model, const history *user)
-{
-    const embedding_table *rows = &model->encoder.rows;
-    const size_t columns = rows->form == TABLE_DENSE ? rows->dense.columns : rows->sparse.columns;
-    if (!model->encoder.cut)
-        return NULL;
-    float *phi = calloc(columns, sizeof *phi);
-    bool *kept = calloc(columns, sizeof *kept);
-    double sum = 0.0;
-    if (!phi || !kept)
-        abort();
-    for (size_t place = 0; place < user->length; place++)
-        sum += model->encoder.use_weights && user->weights ? (double)user->weights[place] : 1.0;
-    const double scale = sum > 0.0 && model->encoder.normalizer != 0.0 ? pow(sum, -model->encoder.normalizer) : 1.0;
-    for (size_t place = 0; place < user->length; place++) {
-        const double weight = model->encoder.use_weights && user->weights ? (double)user->weights[place] : 1.0;
-        const float factor = (float)(scale * weight);
-        for (uint32_t column = 0; column < columns; column++)
-            phi[column] += factor * (float)naive_element(rows, user->items[place], column);
-    }
-    for (uint32_t round = 0; round < model->encoder.cut && round < columns; round++) {
-        size_t best = SIZE_MAX;
-        for (size_t column = 0; column < columns; column++)
-            if (!kept[column] && (best == SIZE_MAX || fabsf(phi[column]) > fabsf(phi[best])))
-                best = column;
-        kept[best] = true;
-    }
-    free(phi);
-    return kept;
-}
-
-/* ⟨T_h, ψ_i⟩ over the dimensions `kept` (NULL = all), and the sum of the magnitudes of its terms in *size. */
-static inline double naive_kept_product(const topn_model *model, uint32_t source, uint32_t item, const bool *kept,
-                                        double *size)
+/* ⟨T_h, ψ_i⟩, and the sum of the magnitudes of its terms in *size. */
+static inline double naive_product(const topn_model *model, uint32_t source, uint32_t item, double *size)
 {
     const embedding_table *rows = &model->encoder.rows;
     double sum = 0.0;
@@ -213,8 +177,6 @@ static inline double naive_kept_product(const topn_model *model, uint32_t source
     const embedding_table *own = model->table.kind == ITEMS_OWN ? &model->table.rows : rows;
     const size_t columns = rows->form == TABLE_DENSE ? rows->dense.columns : rows->sparse.columns;
     for (uint32_t column = 0; column < columns; column++) {
-        if (kept && !kept[column])
-            continue;
         const double term = naive_element(rows, source, column) * naive_element(own, item, column);
         sum += term;
         *size += fabs(term);
@@ -222,26 +184,19 @@ static inline double naive_kept_product(const topn_model *model, uint32_t source
     return sum;
 }
 
-static inline double naive_product(const topn_model *model, uint32_t source, uint32_t item, double *size)
-{
-    return naive_kept_product(model, source, item, NULL, size);
-}
-
 /* The score by definition, and in *size the sum of the magnitudes of its terms (what rounding is relative to). */
 static inline double naive_score(const topn_model *model, const history *user, uint32_t item, double *size)
 {
     double weight_sum = 0.0, sum = 0.0;
-    bool *kept = naive_kept(model, user);
     *size = 0.0;
     for (size_t place = 0; place < user->length; place++)
         weight_sum += model->encoder.use_weights && user->weights ? (double)user->weights[place] : 1.0;
     for (size_t place = 0; place < user->length; place++) {
         const double weight = model->encoder.use_weights && user->weights ? (double)user->weights[place] : 1.0;
         double terms;
-        sum += weight * naive_kept_product(model, user->items[place], item, kept, &terms);
+        sum += weight * naive_product(model, user->items[place], item, &terms);
         *size += weight * terms;
     }
-    free(kept);
     const double prior = model->table.priors ? (double)model->table.priors[item] : 1.0;
     const double bias = model->table.biases ? (double)model->table.biases[item] : 0.0;
     const double scale = weight_sum > 0.0 ? pow(weight_sum, -model->encoder.normalizer) : 1.0;

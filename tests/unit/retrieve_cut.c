@@ -7,7 +7,10 @@
 #include "retrieve/query.h"
 #include "retrieve/recommend_many.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +19,7 @@
 
 #include <cmocka.h>
 
-enum { USERS = 40, MOST_ITEMS = 140, FIRST_WITH_ROWS = 3 };
+enum { USERS = 40, MOST_ITEMS = 140, MOST_DIMENSIONS = 140, FIRST_WITH_ROWS = 3 };
 
 static const model_shape shapes[] = {
     {.items = 1, .dimensions = 1, .density = 1.0, .seed = 1},
@@ -29,15 +32,99 @@ enum { SHAPES = sizeof shapes / sizeof *shapes };
 static const uint32_t cuts[] = {1, 3, 18, 64, 1000};
 enum { CUTS = sizeof cuts / sizeof *cuts };
 
+/* The tables as dense arrays, for the naive twin. */
+typedef struct dense_tables {
+    size_t columns;
+    float *encoder, *items; /* [items × columns] */
+} dense_tables;
+
+/* What the twin finds for one user: scores by definition, the magnitudes that rounding is relative to, and the
+ * dimensions that stay. */
+typedef struct naive_answer {
+    double scores[MOST_ITEMS], sizes[MOST_ITEMS];
+    bool kept[MOST_DIMENSIONS];
+} naive_answer;
+
 typedef struct test_scene {
     topn_context context;
     topn_model model;
+    dense_tables tables;
+    naive_answer *naive; /* [USERS] */
     topn_retriever *retriever;
     topn_query *query;
     block_scorer *scorer;
     sparse_matrix rows;
     history users[USERS];
 } test_scene;
+
+static float *dense_copy(const embedding_table *table, uint32_t rows, size_t columns)
+{
+    float *copy = calloc(rows * columns, sizeof *copy);
+    if (!copy)
+        abort();
+    for (uint32_t row = 0; row < rows; row++)
+        for (uint32_t column = 0; column < columns; column++)
+            copy[row * columns + column] = (float)naive_element(table, row, column);
+    return copy;
+}
+
+/* w_h·s. */
+static double naive_weight(const topn_model *model, const history *user, size_t place)
+{
+    double sum = 0.0;
+    for (size_t at = 0; at < user->length; at++)
+        sum += model->encoder.use_weights && user->weights ? (double)user->weights[at] : 1.0;
+    const double weight = model->encoder.use_weights && user->weights ? (double)user->weights[place] : 1.0;
+    return sum > 0.0 && model->encoder.normalizer != 0.0 ? weight * pow(sum, -model->encoder.normalizer) : weight;
+}
+
+/* φ is summed in single precision like the library's, for what is nearly equal must fall the same way; then the largest
+ * magnitude that is left, smaller dimension first, again and again. */
+static void naive_keep(const test_scene *scene, const history *user, uint32_t cut, bool *kept)
+{
+    const size_t columns = scene->tables.columns;
+    float phi[MOST_DIMENSIONS] = {0};
+    for (size_t place = 0; place < user->length; place++) {
+        const float factor = (float)naive_weight(&scene->model, user, place);
+        for (size_t column = 0; column < columns; column++)
+            phi[column] += factor * scene->tables.encoder[user->items[place] * columns + column];
+    }
+    memset(kept, 0, columns);
+    for (uint32_t round = 0; round < cut && round < columns; round++) {
+        size_t best = SIZE_MAX;
+        for (size_t column = 0; column < columns; column++)
+            if (!kept[column] && (best == SIZE_MAX || fabsf(phi[column]) > fabsf(phi[best])))
+                best = column;
+        kept[best] = true;
+    }
+}
+
+static void naive_scores(const test_scene *scene, const history *user, uint32_t cut, naive_answer *out)
+{
+    const topn_model *model = &scene->model;
+    const size_t columns = scene->tables.columns;
+    double phi[MOST_DIMENSIONS] = {0}, terms[MOST_DIMENSIONS] = {0};
+    naive_keep(scene, user, cut, out->kept);
+    for (size_t place = 0; place < user->length; place++)
+        for (size_t column = 0; column < columns; column++) {
+            const double term =
+                naive_weight(model, user, place) * (double)scene->tables.encoder[user->items[place] * columns + column];
+            phi[column] += out->kept[column] ? term : 0;
+            terms[column] += out->kept[column] ? fabs(term) : 0;
+        }
+    for (uint32_t item = 0; item < model->items; item++) {
+        const double prior = model->table.priors ? (double)model->table.priors[item] : 1.0;
+        const double bias = model->table.biases ? (double)model->table.biases[item] : 0.0;
+        double sum = 0, size = 0;
+        for (size_t column = 0; column < columns; column++) {
+            const double value = (double)scene->tables.items[item * columns + column];
+            sum += phi[column] * value;
+            size += terms[column] * fabs(value);
+        }
+        out->scores[item] = sum * prior + bias;
+        out->sizes[item] = size * fabs(prior) + fabs(bias);
+    }
+}
 
 /* by_option: the model has another cut, and the retriever's option overrides it. */
 static void open_scene(test_scene *scene, size_t form, size_t shape, uint32_t cut, bool by_option)
@@ -51,7 +138,13 @@ static void open_scene(test_scene *scene, size_t form, size_t shape, uint32_t cu
     scene->model.encoder.cut = by_option ? 2 : cut;
     assert_int_equal(retriever_create(&scene->context, &scene->model, by_option ? &params : NULL, &scene->retriever),
                      TOPN_OK);
-    scene->model.encoder.cut = cut; /* what the naive twin is to do */
+    const embedding_table *rows = model_item_rows(&scene->model);
+    scene->tables.columns = embedding_dimensions(rows);
+    scene->tables.encoder = dense_copy(&scene->model.encoder.rows, scene->model.items, scene->tables.columns);
+    scene->tables.items = dense_copy(rows, scene->model.items, scene->tables.columns);
+    assert_int_equal(ALLOCATE(NULL, USERS, &scene->naive), TOPN_OK);
+    for (uint32_t user = 0; user < USERS; user++)
+        naive_scores(scene, &scene->users[user], cut, &scene->naive[user]);
     assert_int_equal(query_create(&scene->context, scene->retriever, &scene->query), TOPN_OK);
     assert_int_equal(block_scorer_create(&scene->context, scene->retriever, &scene->scorer), TOPN_OK);
 }
@@ -63,6 +156,9 @@ static void close_scene(test_scene *scene)
     retriever_free(scene->retriever);
     sparse_clear(&scene->rows);
     random_model_clear(&scene->model);
+    free(scene->tables.encoder);
+    free(scene->tables.items);
+    free(scene->naive);
 }
 
 /* Calls `test` for every form with item rows × shape × cut, with the model's cut and with the option. */
@@ -87,13 +183,11 @@ static topn_request request_of(const history *user)
 
 static void expect_naive(const test_scene *scene, const char *name, const char *way, uint32_t user, const float *scores)
 {
-    for (uint32_t item = 0; item < scene->model.items; item++) {
-        double size;
-        const double expected = naive_score(&scene->model, &scene->users[user], item, &size);
-        if (!(fabs((double)scores[item] - expected) <= 2e-6 * size))
+    const naive_answer *naive = &scene->naive[user];
+    for (uint32_t item = 0; item < scene->model.items; item++)
+        if (!(fabs((double)scores[item] - naive->scores[item]) <= 2e-6 * naive->sizes[item]))
             fail_msg("%s, %s, user %u, item %u: %.9g instead of %.9g", name, way, user, item, (double)scores[item],
-                     expected);
-    }
+                     naive->scores[item]);
 }
 
 /* Twice over all users: the second time single users are asked after their postings have been made. */
@@ -127,34 +221,34 @@ static void every_way_equals_the_naive_twin(void **state)
 
 static void explain_all(test_scene *scene, const char *name)
 {
+    const size_t columns = scene->tables.columns;
     for (uint32_t user = 0; user < USERS; user += 3) {
         const topn_request request = request_of(&scene->users[user]);
-        float contributions[MOST_ITEMS], bias, scores[MOST_ITEMS];
-        query_scores(scene->query, &request);
-        memcpy(scores, scene->query->scores, scene->model.items * sizeof *scores);
-        bool *kept = naive_kept(&scene->model, &scene->users[user]);
+        const naive_answer *naive = &scene->naive[user];
+        float contributions[MOST_ITEMS], bias;
         for (uint32_t item = 0; item < scene->model.items; item += 7) {
-            double size, terms, sum;
             query_explain(scene->query, &request, item, contributions, &bias);
-            sum = (double)bias;
-            for (size_t place = 0; place < request.history_length; place++)
-                sum += (double)contributions[place];
-            naive_score(&scene->model, &scene->users[user], item, &size);
-            if (!(fabs(sum - (double)scores[item]) <= 1e-5 * size))
-                fail_msg("%s, user %u, item %u: contributions add up to %.9g, the score is %.9g", name, user, item, sum,
-                         (double)scores[item]);
-            /* Each by itself: the share of its item in the dimensions that stay. */
-            const double prior = scene->model.table.priors ? (double)scene->model.table.priors[item] : 1.0;
+            double sum = (double)bias;
             for (size_t place = 0; place < request.history_length; place++) {
-                const bool plain = scene->model.encoder.normalizer == 0.0 && !scene->model.encoder.use_weights;
-                const double share =
-                    prior * naive_kept_product(&scene->model, request.history[place], item, kept, &terms);
-                if (plain && !(fabs((double)contributions[place] - share) <= 1e-6 * terms * fabs(prior)))
+                sum += (double)contributions[place];
+                /* Each by itself: the share of its item in the dimensions that stay. */
+                double share = 0, size = 0;
+                for (size_t column = 0; column < columns; column++) {
+                    const double term = (double)scene->tables.encoder[request.history[place] * columns + column] *
+                                        (double)scene->tables.items[item * columns + column];
+                    share += naive->kept[column] ? term : 0;
+                    size += fabs(term);
+                }
+                const double factor = naive_weight(&scene->model, &scene->users[user], place) *
+                                      (scene->model.table.priors ? (double)scene->model.table.priors[item] : 1.0);
+                if (!(fabs((double)contributions[place] - share * factor) <= 1e-6 * size * fabs(factor)))
                     fail_msg("%s, user %u, item %u, place %zu: %.9g instead of %.9g", name, user, item, place,
-                             (double)contributions[place], share);
+                             (double)contributions[place], share * factor);
             }
+            if (!(fabs(sum - naive->scores[item]) <= 1e-5 * naive->sizes[item]))
+                fail_msg("%s, user %u, item %u: contributions add up to %.9g, the score is %.9g", name, user, item, sum,
+                         naive->scores[item]);
         }
-        free(kept);
     }
 }
 
