@@ -24,3 +24,25 @@ bool block_inverse_factor_row(float *a, size_t n, float *row)
             return false;
     return true;
 }
+
+bool block_inverse_rows(float *a, size_t n, size_t count, float *rows)
+{
+    const int size = (int)n, height = (int)count;
+    int info = 0;
+    spotrf_("U", &size, a, &size, &info, 1);
+    if (info != 0)
+        return false;
+    /* Z·C·Cᵀ = E: first Z·C = E·C^-T, which is zero but for the last `count` columns. */
+    float *corner = rows + (n - count);
+    memset(rows, 0, count * n * sizeof *rows);
+    for (size_t r = 0; r < count; r++)
+        corner[r * n + r] = 1.0f;
+    cblas_strsm(CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, height, height, 1.0f,
+                a + (n - count) * n + (n - count), size, corner, size);
+    cblas_strsm(CblasRowMajor, CblasRight, CblasLower, CblasNoTrans, CblasNonUnit, height, size, 1.0f, a, size, rows,
+                size);
+    for (size_t i = 0; i < count * n; i++)
+        if (!isfinite(rows[i]))
+            return false;
+    return true;
+}

@@ -11,10 +11,10 @@ import scipy.linalg
 USERS, ITEMS = 60, 12
 
 
-def interactions():
-    x = np.zeros((USERS, ITEMS))
+def interactions(users=USERS):
+    x = np.zeros((users, ITEMS))
     state = 12345
-    for u in range(USERS):
+    for u in range(users):
         for i in range(ITEMS):
             state = (state * 1103515245 + 12345) % 2**31
             # popular items first, some structure between neighbours
@@ -44,32 +44,37 @@ def ease(x, l2, a=0.0, b=0.0, c=0.0, dropout=0.0):
     return weights * x.sum(0) ** -c, p
 
 
-x = interactions()
-print("/* SPDX-License-Identifier: Apache-2.0 */")
-print("/* Written by linear.py beside this file. */")
-show("golden_events_per_item", x.sum(0))
-plain, p = ease(x, 3.0)
-show("golden_ease", plain)
-show("golden_ease_weighted", ease(x, 2.0, a=0.5, b=0.75, c=0.25)[0])
-show("golden_ease_dropout", ease(x, 2.0, dropout=0.2)[0])
+def main():
+    x = interactions()
+    print("/* SPDX-License-Identifier: Apache-2.0 */")
+    print("/* Written by linear.py beside this file. */")
+    show("golden_events_per_item", x.sum(0))
+    plain, p = ease(x, 3.0)
+    show("golden_ease", plain)
+    show("golden_ease_weighted", ease(x, 2.0, a=0.5, b=0.75, c=0.25)[0])
+    show("golden_ease_dropout", ease(x, 2.0, dropout=0.2)[0])
 
-# One column as an explicit ridge regression of item 4 on all others.
-others = [i for i in range(ITEMS) if i != 4]
-column = np.zeros(ITEMS)
-column[others] = np.linalg.solve(x[:, others].T @ x[:, others] + 3.0 * np.eye(ITEMS - 1), x[:, others].T @ x[:, 4])
-show("golden_regression_4", column)
+    # One column as an explicit ridge regression of item 4 on all others.
+    others = [i for i in range(ITEMS) if i != 4]
+    column = np.zeros(ITEMS)
+    column[others] = np.linalg.solve(x[:, others].T @ x[:, others] + 3.0 * np.eye(ITEMS - 1), x[:, others].T @ x[:, 4])
+    show("golden_regression_4", column)
 
-d = np.sqrt(np.diag(p))
-show("golden_lambda_max", [np.linalg.eigvalsh(p / np.outer(d, d)).max()])
-order = sorted(range(ITEMS), key=lambda i: (-x[:, i].sum(), i))
-beta = 2.5
-a = (beta * np.diag(np.diag(p)) - p)[np.ix_(order, order)]
-show("golden_chol", scipy.linalg.cholesky(a, lower=True))
-show("golden_order", order)
+    d = np.sqrt(np.diag(p))
+    show("golden_lambda_max", [np.linalg.eigvalsh(p / np.outer(d, d)).max()])
+    order = sorted(range(ITEMS), key=lambda i: (-x[:, i].sum(), i))
+    beta = 2.5
+    a = (beta * np.diag(np.diag(p)) - p)[np.ix_(order, order)]
+    show("golden_chol", scipy.linalg.cholesky(a, lower=True))
+    show("golden_order", order)
 
-# Inverse-factor embeddings, rarest item first: W = C⁻¹ with G + λI = C·Cᵀ.
-rare = sorted(range(ITEMS), key=lambda i: (x[:, i].sum(), i))
-w = np.linalg.inv(np.linalg.cholesky((x.T @ x + 3.0 * np.eye(ITEMS))[np.ix_(rare, rare)]))
-show("golden_rare_order", rare)
-show("golden_inverse_factor", w)
-show("golden_inverse_factor_priors", -1 / (w ** 2).sum(0))
+    # Inverse-factor embeddings, rarest item first: W = C⁻¹ with G + λI = C·Cᵀ.
+    rare = sorted(range(ITEMS), key=lambda i: (x[:, i].sum(), i))
+    w = np.linalg.inv(np.linalg.cholesky((x.T @ x + 3.0 * np.eye(ITEMS))[np.ix_(rare, rare)]))
+    show("golden_rare_order", rare)
+    show("golden_inverse_factor", w)
+    show("golden_inverse_factor_priors", -1 / (w ** 2).sum(0))
+
+
+if __name__ == "__main__":
+    main()

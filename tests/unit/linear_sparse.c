@@ -10,6 +10,7 @@
 #include "train/method.h"
 
 #include "golden/linear.h"
+#include "golden/mrf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,21 +38,22 @@ static topn_data *random_data(uint32_t users, uint32_t items, uint32_t groups, u
     return data;
 }
 
+enum { GOLDEN_USERS = 60, MORE_GOLDEN_USERS = 400, GOLDEN_ITEMS = 12 };
+
 /* The interactions of golden/linear.py. */
-static topn_data *golden_data(void)
+static topn_data *golden_data(uint32_t users)
 {
-    enum { USERS = 60, ITEMS = 12 };
-    uint32_t pairs[USERS * ITEMS][2];
+    static uint32_t pairs[MORE_GOLDEN_USERS * GOLDEN_ITEMS][2];
     uint64_t count = 0, state = 12345;
-    for (uint32_t u = 0; u < USERS; u++)
-        for (uint32_t i = 0; i < ITEMS; i++) {
+    for (uint32_t u = 0; u < users; u++)
+        for (uint32_t i = 0; i < GOLDEN_ITEMS; i++) {
             state = (state * 1103515245 + 12345) % (UINT64_C(1) << 31);
             if ((int)((state >> 16) % 100) < 70 - 5 * (int)i + ((u + i) % 3 == 0 ? 15 : 0)) {
                 pairs[count][0] = u;
                 pairs[count++][1] = i;
             }
         }
-    return made_data(USERS, ITEMS, (const uint32_t(*)[2])pairs, NULL, count);
+    return made_data(users, GOLDEN_ITEMS, (const uint32_t(*)[2])pairs, NULL, count);
 }
 
 /* Trains with "name=value" pairs; NULL ends them. */
@@ -117,26 +119,28 @@ static void check_threads(topn_context *context, const topn_data *data, const ch
         topn_model_free(models[run]);
 }
 
-static void compare_with_numpy(topn_context *context, const topn_data *data, const char *const *pairs,
+/* The weights of a model of golden data, priors included. */
+static void compare_with_numpy(topn_context *context, const topn_data *data, const char *name, const char *const *pairs,
                                const double *expected)
 {
-    topn_model *model = train(context, data, "ease-cg", pairs);
-    for (size_t i = 0; i < 12; i++)
-        for (size_t j = 0; j < 12; j++) {
+    topn_model *model = train(context, data, name, pairs);
+    for (size_t i = 0; i < GOLDEN_ITEMS; i++)
+        for (size_t j = 0; j < GOLDEN_ITEMS; j++) {
             const double value = table_at(&model->encoder.rows, i, j);
-            assert_float_equal(value * (model->table.priors ? model->table.priors[j] : 1), expected[i * 12 + j], 2e-6);
+            assert_float_equal(value * (model->table.priors ? model->table.priors[j] : 1),
+                               expected[i * GOLDEN_ITEMS + j], 1e-5);
         }
     topn_model_free(model);
 }
 
 static void ease_cg_equals_numpy(void **state)
 {
-    topn_data *data = golden_data();
-    compare_with_numpy(*state, data, PAIRS("k=0", "l2=3"), golden_ease);
-    compare_with_numpy(*state, data,
+    topn_data *data = golden_data(GOLDEN_USERS);
+    compare_with_numpy(*state, data, "ease-cg", PAIRS("k=0", "l2=3"), golden_ease);
+    compare_with_numpy(*state, data, "ease-cg",
                        PAIRS("k=0", "l2=2", "user-weight-exponent=0.5", "ridge-exponent=0.75", "score-exponent=0.25"),
                        golden_ease_weighted);
-    compare_with_numpy(*state, data, PAIRS("k=0", "l2=2", "dropout=0.2"), golden_ease_dropout);
+    compare_with_numpy(*state, data, "ease-cg", PAIRS("k=0", "l2=2", "dropout=0.2"), golden_ease_dropout);
     topn_data_free(data);
 }
 
@@ -217,6 +221,88 @@ static void ease_cg_has_the_same_bits_at_any_thread_count(void **state)
     topn_data_free(data);
 }
 
+static void mrf_equals_numpy(void **state)
+{
+    topn_data *data = golden_data(MORE_GOLDEN_USERS);
+    compare_with_numpy(*state, data, "mrf", PAIRS("k=5", "l2=3"), golden_mrf_own);
+    compare_with_numpy(*state, data, "mrf", PAIRS("k=5", "l2=3", "block-share=0.4"), golden_mrf_shared);
+    compare_with_numpy(*state, data, "mrf", PAIRS("l2=3", "block-share=0.3", "pattern-exponent=1", "threshold=0.08"),
+                       golden_mrf_threshold);
+    topn_data_free(data);
+}
+
+/* Every pair of the golden items has a common user, so that nothing limits the pattern; with r = 1 a single block. */
+static void mrf_with_every_pair_is_ease(void **state)
+{
+    topn_data *data = golden_data(MORE_GOLDEN_USERS);
+    compare_with_numpy(*state, data, "mrf", PAIRS("l2=3"), golden_mrf_every);
+    compare_with_numpy(*state, data, "mrf", PAIRS("l2=3", "block-share=0.5"), golden_mrf_every);
+    compare_with_numpy(*state, data, "mrf", PAIRS("l2=3", "block-share=1"), golden_mrf_every);
+    topn_model *model = train(*state, data, "mrf", PAIRS("l2=3", "block-share=1"));
+    assert_true(number(model, "train.blocks") == 1);
+    topn_model_free(model);
+    topn_data_free(data);
+}
+
+/* G of binary data [items × items]. */
+static double *gram(const topn_data *data)
+{
+    const size_t n = data->matrix.columns;
+    double *g = calloc(n * n, sizeof *g);
+    const sparse_matrix *x = &data->matrix;
+    for (uint32_t u = 0; u < x->rows; u++)
+        for (uint64_t p = x->indptr[u]; p < x->indptr[u + 1]; p++)
+            for (uint64_t q = x->indptr[u]; q < x->indptr[u + 1]; q++)
+                g[x->indices[p] * n + x->indices[q]]++;
+    return g;
+}
+
+/* With r = 0 each column is the ridge regression of its item on its neighbours: the gradient vanishes on them. */
+static void mrf_columns_are_regressions_on_the_neighbors(void **state)
+{
+    enum { N = 131, K = 12 };
+    topn_data *data = random_data(300, N, 3, 6);
+    topn_model *model = train(*state, data, "mrf", PAIRS("l2=4", "k=12"));
+    const embedding_table *b = &model->encoder.rows;
+    double *g = gram(data);
+    assert_true(number(model, "train.blocks") == N);
+    for (size_t j = 0; j < N; j++) {
+        size_t count = 0;
+        for (size_t i = 0; i < N; i++) {
+            if (table_at(b, i, j) == 0)
+                continue;
+            double gradient = 4 * table_at(b, i, j) - g[i * N + j];
+            for (size_t m = 0; m < N; m++)
+                gradient += g[i * N + m] * table_at(b, m, j);
+            assert_true(i != j && fabs(gradient) < 1e-3);
+            count++;
+        }
+        assert_int_equal(count, j == 7 ? 0 : K);
+    }
+    free(g);
+    topn_model_free(model);
+    topn_data_free(data);
+}
+
+static void mrf_has_the_same_bits_at_any_thread_count(void **state)
+{
+    topn_data *data = random_data(300, 131, 3, 6);
+    check_threads(*state, data, "mrf", PAIRS("l2=4", "k=20", "user-weight-exponent=0.5", "score-exponent=0.5"));
+    check_threads(*state, data, "mrf", PAIRS("l2=4", "k=20", "block-share=0.3"));
+    topn_data_free(data);
+}
+
+static void mrf_names_the_ridge_when_a_block_is_singular(void **state)
+{
+    topn_context *context = *state;
+    topn_model *model;
+    topn_data *data = random_data(6, 40, 3, 2);
+    assert_int_equal(try_train(context, data, "mrf", PAIRS("l2=0"), &model), TOPN_ERROR_NUMERIC);
+    assert_null(model);
+    assert_non_null(strstr(topn_context_message(context), "--l2"));
+    topn_data_free(data);
+}
+
 static int setup(void **state)
 {
     topn_context *context;
@@ -241,6 +327,11 @@ int main(void)
         cmocka_unit_test(ease_cg_keeps_what_pruned_ease_keeps),
         cmocka_unit_test(ease_cg_says_when_it_falls_short),
         cmocka_unit_test(ease_cg_has_the_same_bits_at_any_thread_count),
+        cmocka_unit_test(mrf_equals_numpy),
+        cmocka_unit_test(mrf_with_every_pair_is_ease),
+        cmocka_unit_test(mrf_columns_are_regressions_on_the_neighbors),
+        cmocka_unit_test(mrf_has_the_same_bits_at_any_thread_count),
+        cmocka_unit_test(mrf_names_the_ridge_when_a_block_is_singular),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -404,4 +404,5 @@ const method method_ease_cg = {
     .options = &ease_cg_option_table,
     .cost = ease_cg_cost,
     .train = ease_cg_train,
+    .prune_modes = 1u << TOPN_PRUNE_ITEM,
 };
