@@ -12,9 +12,10 @@
 static bool is_trainable(const topn_model *model, topn_prune_mode mode)
 {
     const char *name = record_get(&model->metadata, "method"), *before = record_get(&model->metadata, "option.prune");
+    const char *pattern = record_get(&model->metadata, "option.pattern-from");
     const method *trained = name ? method_find(name) : NULL;
-    if (!trained || !(trained->prune_modes & 1u << mode) || !record_get(&model->metadata, "option.k") ||
-        record_get(&model->metadata, "prune.mode"))
+    if (!trained || (pattern && *pattern) || !(trained->prune_modes & 1u << mode) ||
+        !record_get(&model->metadata, "option.k") || record_get(&model->metadata, "prune.mode"))
         return false;
     /* A table that another mode has pruned before lacks entries that this one would have kept. */
     return model->encoder.rows.form == TABLE_DENSE || !before || strcmp(before, model_prune_mode_name(mode)) == 0;

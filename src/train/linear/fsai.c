@@ -60,6 +60,8 @@ static topn_status fsai_train(topn_context *context, const topn_data *data, cons
     model->table.kind = ITEMS_SHARED;
     TRY(linear_priors(context, data, params->linear.score_exponent, base, &model->table.priors));
     TRY(keep_embeddings(context, &system, &f, &model->encoder.rows));
+    model->dimension_items = system.item_at;
+    system.item_at = NULL;
 done:
     free(d);
     free(base);

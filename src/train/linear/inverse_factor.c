@@ -23,6 +23,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "train/linear/reused_pattern.h"
 #include "train/linear/triangle_table.h"
 
 typedef struct inverse_factor_params {
@@ -32,6 +33,7 @@ typedef struct inverse_factor_params {
     int prune;
     double popular_share, popular_dimensions;
     int storage;
+    char *pattern_from;
 } inverse_factor_params;
 
 static const option_row inverse_factor_options[] = {
@@ -47,6 +49,7 @@ static const option_row inverse_factor_options[] = {
     OPTION_REAL(inverse_factor_params, popular_dimensions, "popular-dimensions", 0.02, 0, 1,
                 "the last dimensions: this share of all, and at least twice what is kept of them"),
     LINEAR_STORAGE_OPTION(inverse_factor_params),
+    PATTERN_OPTION(inverse_factor_params),
 };
 static const option_table inverse_factor_option_table = OPTION_TABLE(inverse_factor_params, inverse_factor_options);
 
@@ -54,6 +57,8 @@ static topn_status inverse_factor_check(topn_context *context, const topn_data *
 {
     (void)data;
     const inverse_factor_params *params = raw;
+    if (params->pattern_from && params->k == 0)
+        return reused_pattern_needs_k(context, "inverse-factor");
     return linear_check_storage(context, "inverse-factor", params->k, params->storage);
 }
 
@@ -64,6 +69,7 @@ static training_cost inverse_factor_cost(const topn_data *data, const void *raw)
     const uint64_t kept = linear_keeps_all(params->k, params->storage, items) ? 0 : (uint64_t)params->k * items;
     training_cost cost =
         linear_cost(data, &params->linear, linear_uses_half(params->k, params->storage, items), 2.0 / 3, 2 * kept);
+    cost.bytes += reused_pattern_bytes(params->pattern_from);
     cost.remedy = linear_remedy(params->k, params->storage, items);
     return cost;
 }
@@ -107,16 +113,47 @@ done:
     return status;
 }
 
+/* The system in the order of the options or of the pattern, which is read then. */
+static topn_status create_system(topn_context *context, const topn_data *data, const inverse_factor_params *params,
+                                 record *metadata, reused_pattern *pattern, linear_system *system)
+{
+    topn_status status;
+    const item_order order = (item_order)params->order;
+    if (!params->pattern_from)
+        return linear_system_create(context, data, &params->linear, order, system);
+    TRY(data_require_events(context, data, "to train on"));
+    TRY(reused_pattern_read(context, "inverse-factor", params->pattern_from, data, order, false, metadata, pattern));
+    TRY(linear_system_create_ordered(context, data, &params->linear, pattern->item_at, system));
+done:
+    return status;
+}
+
+/* Columns of W become the table's rows: those of the pattern, or by the rule of the options. d [items]. */
+static topn_status keep_columns(topn_context *context, symmetric *w, const inverse_factor_params *params,
+                                const reused_pattern *pattern, const double *d, const linear_system *system,
+                                embedding_table *out)
+{
+    const column_rule rule = {.k = params->k,
+                              .prune = (column_pruning)params->prune,
+                              .last_share = params->popular_share,
+                              .last_dimensions = params->popular_dimensions};
+    if (!params->pattern_from)
+        return keep_triangle_columns(context, w, &rule, params->storage, d, system, out);
+    out->form = TABLE_SPARSE;
+    return reused_pattern_keep(context, pattern, w, false, (uint32_t)params->k, system->position, &out->sparse);
+}
+
 static topn_status inverse_factor_train(topn_context *context, const topn_data *data, const void *raw,
                                         topn_model *model)
 {
     const inverse_factor_params *params = raw;
     const uint32_t items = data->matrix.columns;
     topn_status status;
+    reused_pattern pattern = {0};
     linear_system system = {0};
     symmetric w = {0};
     double *d = NULL; /* [items], model order */
-    TRY(linear_system_create(context, data, &params->linear, (item_order)params->order, &system));
+    TRY(create_system(context, data, params, &model->metadata, &pattern, &system));
     TRY(inverse_factor(context, &system, params, &model->metadata, &w));
     const double start = clock_seconds();
     TRY(ALLOCATE(context, items, &d));
@@ -125,15 +162,12 @@ static topn_status inverse_factor_train(topn_context *context, const topn_data *
     model->encoder.use_weights = params->linear.values == 1;
     model->table.kind = ITEMS_SHARED;
     TRY(set_priors(context, data, system.position, d, params->linear.score_exponent, &model->table.priors));
-    const column_rule rule = {.k = params->k,
-                              .prune = (column_pruning)params->prune,
-                              .last_share = params->popular_share,
-                              .last_dimensions = params->popular_dimensions};
-    TRY(keep_triangle_columns(context, &w, &rule, params->storage, d, &system, &model->encoder.rows));
+    TRY(keep_columns(context, &w, params, &pattern, d, &system, &model->encoder.rows));
     model->dimension_items = system.item_at;
     system.item_at = NULL;
     TRY(linear_phase(context, &model->metadata, "prune", start));
 done:
+    reused_pattern_clear(&pattern);
     symmetric_clear(&w);
     free(d);
     linear_system_clear(&system);

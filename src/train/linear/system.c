@@ -109,8 +109,8 @@ done:
     return status;
 }
 
-topn_status linear_system_create(topn_context *context, const topn_data *data, const linear_params *params,
-                                 item_order order, linear_system *out)
+topn_status linear_system_create_ordered(topn_context *context, const topn_data *data, const linear_params *params,
+                                         const uint32_t *item_at, linear_system *out)
 {
     topn_status status;
     const sparse_matrix *from = &data->matrix;
@@ -119,9 +119,10 @@ topn_status linear_system_create(topn_context *context, const topn_data *data, c
     TRY(data_require_events(context, data, "to train on"));
     TRY(ALLOCATE(context, from->columns, &out->item_at));
     TRY(ALLOCATE(context, from->columns, &out->position));
-    TRY(item_order_compute(context, from, order, out->item_at));
-    for (uint32_t position = 0; position < from->columns; position++)
-        out->position[out->item_at[position]] = position;
+    for (uint32_t position = 0; position < from->columns; position++) {
+        out->item_at[position] = item_at[position];
+        out->position[item_at[position]] = position;
+    }
     TRY(reorder(context, from, out->position, params->values == 0, &out->x));
     TRY(sparse_transpose(context, &out->x, &out->xt));
     TRY(weigh_users(context, out, params->user_weight_exponent));
@@ -129,6 +130,21 @@ topn_status linear_system_create(topn_context *context, const topn_data *data, c
     return TOPN_OK;
 done:
     linear_system_clear(out);
+    return status;
+}
+
+topn_status linear_system_create(topn_context *context, const topn_data *data, const linear_params *params,
+                                 item_order order, linear_system *out)
+{
+    topn_status status;
+    uint32_t *item_at = NULL; /* [items] */
+    *out = (linear_system){0};
+    TRY(data_require_events(context, data, "to train on"));
+    TRY(ALLOCATE(context, data->matrix.columns, &item_at));
+    TRY(item_order_compute(context, &data->matrix, order, item_at));
+    TRY(linear_system_create_ordered(context, data, params, item_at, out));
+done:
+    free(item_at);
     return status;
 }
 

@@ -47,6 +47,9 @@ typedef struct linear_system {
 /* X with its columns in the order asked for, weights and ridge. DATA when there is nothing to train on. */
 topn_status linear_system_create(topn_context *context, const topn_data *data, const linear_params *params,
                                  item_order order, linear_system *out);
+/* The same in an order of one's own, item_at [items]. */
+topn_status linear_system_create_ordered(topn_context *context, const topn_data *data, const linear_params *params,
+                                         const uint32_t *item_at, linear_system *out);
 void linear_system_clear(linear_system *system);
 
 /* Adds the lower triangle of G + R to a. O(Σ_u |I_u|²). */
