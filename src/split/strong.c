@@ -4,6 +4,12 @@
  * train. Of each held-out user's events on items of the training part, ⌊(1 − fold-in) · events⌋ chosen at random are
  * hidden, and the rest is shown to the model. With the default fold-in of 0.8 a user left with fewer than five events
  * hides none and is dropped.
+ *
+ * With --draw numpy, users and events are drawn as in the notebook published with that paper (dawenl/vae_cf,
+ * VAE_ML20M_WWW2018): a permutation of the users in the order of their ids, of which the last are the test users and
+ * those before them the validation users; then, the generator seeded again for each of the two groups, user by user a
+ * choice among the positions of the events on training items, here in the order of item ids (as in MovieLens 20M's
+ * ratings.csv). Users left with fewer than five such events hide none. The seed of the notebook is 98765.
  */
 #include "split/parts.h"
 
@@ -13,9 +19,15 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "split/numpy_random.h"
+
+enum { COUNTER, NUMPY };          /* choices of --draw */
+enum { NUMPY_LEAST_TO_HIDE = 5 }; /* events, in the notebook */
+
 typedef struct strong_params {
     double test_users, validation_users, fold_in;
     int64_t min_events;
+    int draw;
 } strong_params;
 
 static const option_row strong_options[] = {
@@ -27,6 +39,9 @@ static const option_row strong_options[] = {
                 "share of a held-out user's events that the model sees"),
     OPTION_INTEGER(strong_params, min_events, "min-events", 5, 1, UINT32_MAX,
                    "users with fewer events are not held out"),
+    OPTION_CHOICE(strong_params, draw, "draw", "counter", "counter|numpy",
+                  "random numbers: topn's own, or NumPy's legacy generator in the order of Liang et al.'s notebook "
+                  "(there --seed 98765)"),
 };
 
 static const option_table strong_option_table = OPTION_TABLE(strong_params, strong_options);
@@ -56,6 +71,23 @@ static int by_key(const void *a, const void *b)
     return (left->user > right->user) - (left->user < right->user);
 }
 
+/* Keys that put candidates [count], given in the order of the users, in the reverse of NumPy's permutation: the test
+ * users, last in the notebook, come first, and the validation users follow. */
+static topn_status key_as_numpy(topn_context *context, candidate *candidates, uint32_t count)
+{
+    numpy_random random;
+    uint32_t *order = NULL; /* [count] */
+    const topn_status status = ALLOCATE(context, count, &order);
+    if (status != TOPN_OK)
+        return status;
+    numpy_seed(&random, (uint32_t)context->seed);
+    numpy_permutation(&random, count, order);
+    for (uint32_t at = 0; at < count; at++)
+        candidates[order[at]].key = count - 1 - at;
+    free(order);
+    return TOPN_OK;
+}
+
 /* What all events of a user are at first: training, or held out for validation or test. */
 static topn_status choose_users(topn_context *context, const topn_data *data, const strong_params *params,
                                 uint8_t *held_for)
@@ -77,6 +109,8 @@ static topn_status choose_users(topn_context *context, const topn_data *data, co
                       test, validation, eligible, users, params->min_events);
         goto done;
     }
+    if (params->draw == NUMPY)
+        TRY(key_as_numpy(context, candidates, (uint32_t)eligible));
     qsort(candidates, eligible, sizeof *candidates, by_key);
     for (uint32_t user = 0; user < users; user++)
         held_for[user] = IN_TRAIN;
@@ -84,6 +118,48 @@ static topn_status choose_users(topn_context *context, const topn_data *data, co
         held_for[candidates[index].user] = index < test ? IN_TEST_HIDDEN : IN_VALIDATION_HIDDEN;
 done:
     free(candidates);
+    return status;
+}
+
+/* Positions of the user's events on training items. */
+static size_t list_events(const topn_data *data, uint32_t user, const bool *keep_item, uint64_t *events)
+{
+    size_t count = 0;
+    for (uint64_t at = data->matrix.indptr[user]; at < data->matrix.indptr[user + 1]; at++)
+        if (keep_item[data->matrix.indices[at]])
+            events[count++] = at;
+    return count;
+}
+
+/* fold_in for the users of one group as the notebook does it. */
+static topn_status fold_in_as_numpy(topn_context *context, const topn_data *data, double share, const uint8_t *held_for,
+                                    int group, const bool *keep_item, uint8_t *membership)
+{
+    topn_status status;
+    const uint8_t seen = group == IN_TEST_HIDDEN ? IN_TEST_SEEN : IN_VALIDATION_SEEN;
+    numpy_random random;
+    uint64_t *events = NULL;
+    uint32_t *order = NULL;
+    TRY(ALLOCATE(context, longest_history(data), &events));
+    TRY(ALLOCATE(context, longest_history(data), &order));
+    numpy_seed(&random, (uint32_t)context->seed);
+    for (uint32_t user = 0; user < data->matrix.rows; user++) {
+        if (held_for[user] != group)
+            continue;
+        const size_t count = list_events(data, user, keep_item, events);
+        uint64_t hidden = 0;
+        if (count >= NUMPY_LEAST_TO_HIDE) {
+            numpy_permutation(&random, (uint32_t)count, order);
+            hidden = share_of(1 - share, count);
+        }
+        for (size_t index = 0; index < count; index++)
+            membership[events[index]] = seen;
+        for (size_t index = 0; index < hidden; index++)
+            membership[events[order[index]]] = held_for[user];
+    }
+done:
+    free(events);
+    free(order);
     return status;
 }
 
@@ -98,10 +174,7 @@ static topn_status fold_in(topn_context *context, const topn_data *data, double 
         if (held_for[user] == IN_TRAIN)
             continue;
         const uint8_t seen = held_for[user] == IN_TEST_HIDDEN ? IN_TEST_SEEN : IN_VALIDATION_SEEN;
-        size_t count = 0;
-        for (uint64_t at = data->matrix.indptr[user]; at < data->matrix.indptr[user + 1]; at++)
-            if (keep_item[data->matrix.indices[at]])
-                events[count++] = at;
+        const size_t count = list_events(data, user, keep_item, events);
         TRY(shuffle_events(context, events, count));
         const uint64_t hidden = share_of(1 - share, count);
         for (size_t index = 0; index < count; index++)
@@ -121,6 +194,9 @@ static topn_status split(topn_context *context, const topn_data *data, const top
     uint8_t *membership = NULL; /* [events] */
     bool *keep_item = NULL;     /* [items] */
     (void)test;
+    if (params->draw == NUMPY && context->seed > UINT32_MAX)
+        return fail(context, TOPN_ERROR_OPTION, "option --seed: %" PRIu64 " is more than --draw numpy takes, %" PRIu32,
+                    context->seed, UINT32_MAX);
     TRY(ALLOCATE(context, data->matrix.rows, &held_for));
     TRY(ALLOCATE(context, topn_data_events(data), &membership));
     TRY(ALLOCATE(context, data->matrix.columns, &keep_item));
@@ -129,7 +205,12 @@ static topn_status split(topn_context *context, const topn_data *data, const top
         for (uint64_t at = data->matrix.indptr[user]; at < data->matrix.indptr[user + 1]; at++)
             membership[at] = held_for[user];
     items_in_training(data, membership, keep_item);
-    TRY(fold_in(context, data, params->fold_in, held_for, keep_item, membership));
+    if (params->draw == NUMPY) {
+        TRY(fold_in_as_numpy(context, data, params->fold_in, held_for, IN_VALIDATION_HIDDEN, keep_item, membership));
+        TRY(fold_in_as_numpy(context, data, params->fold_in, held_for, IN_TEST_HIDDEN, keep_item, membership));
+    } else {
+        TRY(fold_in(context, data, params->fold_in, held_for, keep_item, membership));
+    }
     TRY(parts_create(context, data, membership, out));
     if (params->test_users > 0)
         TRY(require_part(context, out, TOPN_PART_TEST_HIDDEN,

@@ -134,6 +134,8 @@ static const struct {
 } randomised[] = {
     {"strong", "test-users 20 validation-users 10"},
     {"strong", "test-users 0.25 validation-users 0 fold-in 0.5 min-events 2"},
+    {"strong", "test-users 20 validation-users 10 draw numpy"},
+    {"strong", "test-users 0 validation-users 15 fold-in 0.5 min-events 9 draw numpy"},
     {"weak", "test-share 0.3 validation-share 0.2 min-events 3"},
     {"weak", "test-share 0 validation-share 0.5"},
     {"leave-last-out", "min-events 2"},
