@@ -3,11 +3,12 @@
  * From runs of events to data: ids become indices, events are sorted into rows, duplicates merged, filters applied.
  *
  * Order of the rules: --since and --until look at every event; then events of the same user and item are merged;
- * --min-weight looks at the merged weight; then users and items with too few events leave, again and again until none
- * does. Users and items that lose all their events leave too.
+ * --min-weight looks at the merged weight; then users and items with too few events leave (few_events.h). Users and
+ * items that lose all their events leave too.
  */
 #include "base/memory.h"
 #include "base/timestamp.h"
+#include "ingest/few_events.h"
 #include "ingest/id_order.h"
 #include "ingest/titles.h"
 #include "numeric/sparse.h"
@@ -25,8 +26,8 @@ typedef struct assembly {
     int64_t since, until; /* inclusive, exclusive */
     sparse_matrix matrix;
     int64_t *times;
-    bool *keep_user, *keep_item; /* [rows], [columns] or NULL = all */
-    uint64_t merged, light, few_users, few_items, early, late;
+    few_events few; /* arrays NULL = all are kept */
+    uint64_t merged, light, early, late;
 } assembly;
 
 /* Codes to indices, in place; events outside the time span leave. */
@@ -323,69 +324,11 @@ done:
     return status;
 }
 
-/* Events per kept user and per kept item, over events whose two sides are kept. */
-static void count_kept(const assembly *work, uint64_t *per_user, uint64_t *per_item)
+/* Whether a user or item may have too few events, or none. */
+static bool needs_filter(const assembly *work)
 {
-    const sparse_matrix *matrix = &work->matrix;
-    memset(per_user, 0, matrix->rows * sizeof *per_user);
-    memset(per_item, 0, matrix->columns * sizeof *per_item);
-    for (uint32_t user = 0; user < matrix->rows; user++) {
-        if (!work->keep_user[user])
-            continue;
-        for (uint64_t at = matrix->indptr[user]; at < matrix->indptr[user + 1]; at++) {
-            const uint32_t item = matrix->indices[at];
-            if (!work->keep_item[item])
-                continue;
-            per_user[user]++;
-            per_item[item]++;
-        }
-    }
-}
-
-/* Marks the kept ones with fewer than `least` events as dropped; returns how many there were. */
-static uint64_t drop_sparse(bool *keep, const uint64_t *counts, uint32_t count, uint64_t least, uint64_t *events)
-{
-    uint64_t dropped = 0;
-    for (uint32_t at = 0; at < count; at++) {
-        if (!keep[at] || counts[at] >= least)
-            continue;
-        keep[at] = false;
-        *events += counts[at];
-        dropped++;
-    }
-    return dropped;
-}
-
-/* Users, then items with too few events leave until a whole round changes nothing. */
-static topn_status drop_few(topn_context *context, assembly *work)
-{
-    topn_status status;
-    const sparse_matrix *matrix = &work->matrix;
-    const reader_params *params = work->params;
-    const bool lost = work->light > 0 || work->early > 0 || work->late > 0;
-    uint64_t *per_user = NULL, *per_item = NULL;
-    if (!lost && params->min_user_events == 0 && params->min_item_events == 0)
-        return TOPN_OK;
-    const uint64_t least_user = params->min_user_events > 0 ? (uint64_t)params->min_user_events : 1;
-    const uint64_t least_item = params->min_item_events > 0 ? (uint64_t)params->min_item_events : 1;
-    TRY(ALLOCATE(context, matrix->rows, &per_user));
-    TRY(ALLOCATE(context, matrix->columns, &per_item));
-    TRY(ALLOCATE(context, matrix->rows, &work->keep_user));
-    TRY(ALLOCATE(context, matrix->columns, &work->keep_item));
-    memset(work->keep_user, true, matrix->rows);
-    memset(work->keep_item, true, matrix->columns);
-    for (uint64_t dropped = 1; dropped > 0;) {
-        count_kept(work, per_user, per_item);
-        dropped = drop_sparse(work->keep_user, per_user, matrix->rows, least_user, &work->few_users);
-        if (dropped)
-            count_kept(work, per_user, per_item);
-        dropped += drop_sparse(work->keep_item, per_item, matrix->columns, least_item, &work->few_items);
-        TRY(progress_report(context, "filter", "users", 0, 0, NAN));
-    }
-done:
-    free(per_user);
-    free(per_item);
-    return status;
+    return work->light > 0 || work->early > 0 || work->late > 0 || work->params->min_user_events > 0 ||
+           work->params->min_item_events > 0;
 }
 
 /* Numbers of the kept ones, and their list. keep NULL = all. */
@@ -413,14 +356,14 @@ static topn_status select_kept(topn_context *context, assembly *work, string_tab
     string_table picked_users = {0}, picked_items = {0};
     const uint32_t widest = matrix->rows > matrix->columns ? matrix->rows : matrix->columns;
     TRY(ALLOCATE(context, widest, &number));
-    TRY(number_kept(context, work->keep_user, matrix->rows, number, &users, &user_count));
-    TRY(number_kept(context, work->keep_item, matrix->columns, number, &items, &item_count));
+    TRY(number_kept(context, work->few.keep_user, matrix->rows, number, &users, &user_count));
+    TRY(number_kept(context, work->few.keep_item, matrix->columns, number, &items, &item_count));
     uint64_t to = 0;
     for (uint32_t row = 0; row < user_count; row++) {
         const uint64_t begin = matrix->indptr[users[row]], end = matrix->indptr[users[row] + 1];
         matrix->indptr[row] = to;
         for (uint64_t at = begin; at < end; at++) {
-            if (!work->keep_item[matrix->indices[at]])
+            if (!work->few.keep_item[matrix->indices[at]])
                 continue;
             matrix->indices[to] = number[matrix->indices[at]];
             matrix->values[to] = matrix->values[at];
@@ -534,8 +477,8 @@ static void note_story(const assembly *work, uint64_t zeros, data_provenance *pr
     note_dropped(provenance, "before --since", work->early);
     note_dropped(provenance, "not before --until", work->late);
     note_dropped(provenance, "below --min-weight", work->light);
-    note_dropped(provenance, "below --min-user-events", work->few_users);
-    note_dropped(provenance, "below --min-item-events", work->few_items);
+    note_dropped(provenance, "below --min-user-events", work->few.of_users);
+    note_dropped(provenance, "below --min-item-events", work->few.of_items);
 }
 
 topn_status events_assemble(topn_context *context, event_sink *sink, const reader_params *params,
@@ -560,8 +503,9 @@ topn_status events_assemble(topn_context *context, event_sink *sink, const reade
     free_runs(sink);
     TRY(progress_report(context, "sort", "events", parts.provenance.rows_read / 2, parts.provenance.rows_read, NAN));
     TRY(merge_rows(context, &work));
-    TRY(drop_few(context, &work));
-    if (work.keep_user)
+    if (needs_filter(&work))
+        TRY(few_events_drop(context, &work.matrix, params, &work.few));
+    if (work.few.keep_user)
         TRY(select_kept(context, &work, &users.table, &items.table));
     TRY(shrink(context, &work));
     note_story(&work, zeros, &parts.provenance);
@@ -582,8 +526,7 @@ done:
     data_parts_clear(&parts);
     sparse_clear(&work.matrix);
     free(work.times);
-    free(work.keep_user);
-    free(work.keep_item);
+    few_events_clear(&work.few);
     id_order_clear(&users);
     id_order_clear(&items);
     return status;

@@ -17,6 +17,7 @@ typedef struct reader_params {
     int encoding;                                                  /* choice auto|utf-8|latin-1 */
     double min_weight;                                             /* auto (NAN) = no limit */
     int64_t min_user_events, min_item_events;
+    int filter_order;    /* choice repeat|items-users */
     char *since, *until; /* seconds since 1970, or YYYY-MM-DD[THH:MM:SS], UTC; NULL = open */
     int duplicates;      /* choice sum|max|last|count */
     char *titles;        /* side file or NULL */
