@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "preset.h"
 #include "session.h"
 #include "text.h"
 
@@ -139,6 +140,8 @@ static void print_json(const topn_data *data, const topn_description *facts)
     json_print(object, true);
 }
 
+static const own_option own_options[] = {PRESET_OPTIONS};
+
 static int run(struct session *session)
 {
     topn_data *data = NULL;
@@ -146,6 +149,7 @@ static int run(struct session *session)
     int code;
     STEP(session_apply(session, NULL));
     STEP(session_read(session, session_operand(session, 0), NULL, &data));
+    STEP(preset_expect(session, "expect", session_operand(session, 0), "after the filters", preset_counts(data)));
     STEP(session_check(session, topn_data_describe(session->context, data, &facts)));
     if (session->format == OUTPUT_JSON) {
         print_json(data, &facts);
@@ -161,12 +165,14 @@ done:
 const struct command command_describe = {
     .name = "describe",
     .summary = "counts, density, distributions, time span and what was left out",
-    .usage = "DATA [reader options]",
+    .usage = "DATA [--preset NAME] [reader options]",
     .description =
         "Reads events and says what is in them: users, items, events, density, how events spread over users "
         "and items, the time span, duplicates merged, and what each filter dropped. DATA is a file, a folder "
         "in the Netflix Prize form, or - for standard input; gzip and zstd are seen through.",
     .example = "topn describe ratings.csv\ntopn describe ratings.dat --min-weight 4 --min-user-events 5 --format json",
+    .options = own_options,
+    .option_count = sizeof own_options / sizeof *own_options,
     .kinds = KIND_BIT(TOPN_KIND_READER),
     .results = true,
     .minimum_operands = 1,

@@ -2,12 +2,14 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "preset.h"
 #include "progress.h"
 #include "session.h"
 
 static const own_option own_options[] = {
     {"output", 'o', "FILE", "", "file to write (required)"},
     {"text", 0, NULL, "", "write tab-separated text with a header in place of the binary form"},
+    PRESET_OPTIONS,
 };
 
 static int run(struct session *session)
@@ -22,6 +24,7 @@ static int run(struct session *session)
     if (topn_data_events(data) == 0)
         STEP(complain(CODE_FAILED, "%s: no events are left; \"topn describe\" with the same options says why",
                       session_operand(session, 0)));
+    STEP(preset_expect(session, "expect", session_operand(session, 0), "after the filters", preset_counts(data)));
     STEP(session_check(session, session_flag(session, "text") ? topn_data_write_text(session->context, data, output)
                                                               : topn_data_save(session->context, data, output)));
     inform("%s: %" PRIu32 " users, %" PRIu32 " items, %" PRIu64 " events", output, topn_data_users(data),
@@ -34,7 +37,7 @@ done:
 const struct command command_import = {
     .name = "import",
     .summary = "convert events to the binary form that every command reads at once",
-    .usage = "DATA -o FILE [reader options]",
+    .usage = "DATA -o FILE [--preset NAME] [reader options]",
     .description =
         "Reads events, applies the reader's filters, and writes them as one .safetensors file (FORMAT.md) that "
         "every command takes in place of text. With --text it writes tab-separated text instead.",

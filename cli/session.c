@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "preset.h"
 #include "progress.h"
 
 int session_check(struct session *session, topn_status status)
@@ -109,6 +110,7 @@ int session_apply(struct session *session, const char *method)
 {
     const arguments *given = &session->arguments;
     int code;
+    STEP(preset_apply(session));
     STEP(make_options(session, method));
     for (size_t i = 0; i < given->preset_count; i++)
         STEP(apply_one(session, &given->presets[i], method));
