@@ -127,7 +127,7 @@ static void sizes_are_exact(void **state)
 static void the_seed_alone_decides(void **state)
 {
     (void)state;
-    static const char options[] = "like=msd users=30000 items=3000 events=900000";
+    static const char options[] = "like=msd users=18000 items=3000 events=540000";
     apply("threads", "1");
     topn_data *one = generate(options);
     apply("threads", "5");
@@ -150,9 +150,9 @@ static void distributions_look_like_the_published(void **state)
         const char *options;
         double shortest, median[2], gini[2], top[2]; /* top: share of users with the most popular item */
     } cases[] = {
-        {"like=ml20m users=13668 events=999003", 5, {30, 40}, {0.84, 0.91}, {0.25, 0.5}},
-        {"like=netflix users=11586 events=1422001", 5, {55, 75}, {0.82, 0.89}, {0.2, 0.45}},
-        {"like=msd users=28568 events=1681672", 20, {36, 43}, {0.5, 0.62}, {0.04, 0.12}},
+        {"like=ml20m users=5467 events=399601", 5, {30, 40}, {0.84, 0.91}, {0.25, 0.5}},
+        {"like=netflix users=4634 events=568800", 5, {55, 75}, {0.82, 0.89}, {0.2, 0.45}},
+        {"like=msd users=11427 events=672669", 20, {36, 43}, {0.5, 0.62}, {0.04, 0.12}},
     };
     for (size_t at = 0; at < sizeof cases / sizeof *cases; at++) {
         topn_data *data = generate(cases[at].options);
