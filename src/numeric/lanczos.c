@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The largest eigenvalue of S = D^-½·A·D^-½ by the Lanczos process (Golub, Van Loan, Matrix Computations, ch. 10): an
- * orthonormal basis Q of the Krylov space, in which S is tridiagonal with diagonal α and off-diagonal β.
+ * Legend: S the matrix, Q an orthonormal basis of its Krylov space, in which S is tridiagonal with diagonal α and
+ * off-diagonal β; for the scaled dense matrix S = D^-½·A·D^-½, D = diag(A).
  */
-#include "numeric/symmetric.h"
+#include "numeric/lanczos.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "numeric/symmetric.h"
 
 /* Eigenvalues of the k × k tridiagonal matrix that are below x (Sturm sequence). */
 static int eigenvalues_below(const double *alpha, const double *beta, int k, double x)
@@ -60,52 +61,27 @@ static void normalise(double *x, size_t n, double length)
         x[i] /= length;
 }
 
-/* w = S·q, through `scratch` [n]. */
-static topn_status apply(topn_context *context, const symmetric *a, const double *root, const double *q,
-                         double *scratch, double *w)
-{
-    const size_t n = a->n;
-    for (size_t i = 0; i < n; i++)
-        scratch[i] = q[i] / root[i];
-    const topn_status status = symmetric_multiply(context, a, scratch, w);
-    for (size_t i = 0; i < n && status == TOPN_OK; i++)
-        w[i] /= root[i];
-    return status;
-}
-
-topn_status symmetric_scaled_eigenvalue(topn_context *context, const symmetric *a, int steps, double tolerance,
-                                        double *out, int *products)
+topn_status lanczos_eigenvalue(topn_context *context, size_t n, lanczos_product *product, void *data, int steps,
+                               double tolerance, double *out, int *products)
 {
     topn_status status;
-    const size_t n = a->n;
-    double *root = NULL;    /* [n], √D */
-    double *basis = NULL;   /* [(steps + 1) × n], rows of Q */
-    double *scratch = NULL; /* [n] */
+    double *basis = NULL; /* [(steps + 1) × n], rows of Q */
     double *alpha = NULL, *beta = NULL;
     if ((size_t)steps > n)
         steps = (int)n;
     *out = NAN;
     *products = 0;
-    TRY(ALLOCATE(context, n, &root));
     TRY(ALLOCATE(context, (size_t)(steps + 1) * n, &basis));
-    TRY(ALLOCATE(context, n, &scratch));
     TRY(ALLOCATE(context, (size_t)steps, &alpha));
     TRY(ALLOCATE(context, (size_t)steps, &beta));
-    for (size_t i = 0; i < n; i++) {
-        const double diagonal = symmetric_row(a, i)[i];
-        root[i] = sqrt(diagonal);
-        if (!(root[i] > 0) || !isfinite(root[i])) {
-            status = fail(context, TOPN_ERROR_NUMERIC, "diagonal element %zu is %g, not positive", i, diagonal);
-            goto done;
-        }
+    for (size_t i = 0; i < n; i++)
         basis[i] = random_normal(1, RANDOM_LANCZOS, i);
-    }
     normalise(basis, n, sqrt(dot(basis, basis, n)));
     double before = 0;
     for (int k = 0; k < steps; k++) {
         TRY(progress_report(context, "eigenvalue", "products", (uint64_t)k, (uint64_t)steps, k ? before : NAN));
         double *q = basis + (size_t)k * n, *w = q + n;
-        TRY(apply(context, a, root, q, scratch, w));
+        TRY(product(context, data, q, w));
         alpha[k] = dot(q, w, n);
         for (int pass = 0; pass < 2; pass++) { /* twice is enough (Kahan, Parlett) */
             for (int j = 0; j <= k; j++) {
@@ -126,10 +102,53 @@ topn_status symmetric_scaled_eigenvalue(topn_context *context, const symmetric *
     }
     status = progress_report(context, "eigenvalue", "products", (uint64_t)steps, (uint64_t)steps, *out);
 done:
-    free(root);
     free(basis);
-    free(scratch);
     free(alpha);
     free(beta);
+    return status;
+}
+
+/* What the product with S needs. */
+typedef struct scaled {
+    const symmetric *a;
+    double *root;    /* [n], √D */
+    double *scratch; /* [n] */
+} scaled;
+
+/* w = S·q. */
+static topn_status multiply_scaled(topn_context *context, void *data, const double *q, double *w)
+{
+    const scaled *s = data;
+    const size_t n = s->a->n;
+    for (size_t i = 0; i < n; i++)
+        s->scratch[i] = q[i] / s->root[i];
+    const topn_status status = symmetric_multiply(context, s->a, s->scratch, w);
+    for (size_t i = 0; i < n && status == TOPN_OK; i++)
+        w[i] /= s->root[i];
+    return status;
+}
+
+topn_status symmetric_scaled_eigenvalue(topn_context *context, const symmetric *a, int steps, double tolerance,
+                                        double *out, int *products)
+{
+    topn_status status;
+    const size_t n = a->n;
+    scaled s = {.a = a};
+    *out = NAN;
+    *products = 0;
+    TRY(ALLOCATE(context, n, &s.root));
+    TRY(ALLOCATE(context, n, &s.scratch));
+    for (size_t i = 0; i < n; i++) {
+        const double diagonal = symmetric_row(a, i)[i];
+        s.root[i] = sqrt(diagonal);
+        if (!(s.root[i] > 0) || !isfinite(s.root[i])) {
+            status = fail(context, TOPN_ERROR_NUMERIC, "diagonal element %zu is %g, not positive", i, diagonal);
+            goto done;
+        }
+    }
+    TRY(lanczos_eigenvalue(context, n, multiply_scaled, &s, steps, tolerance, out, products));
+done:
+    free(s.root);
+    free(s.scratch);
     return status;
 }

@@ -72,6 +72,24 @@ topn_status sparse_transpose(topn_context *context, const sparse_matrix *matrix,
     return TOPN_OK;
 }
 
+topn_status sparse_close_gaps(topn_context *context, const uint32_t *counts, sparse_matrix *matrix)
+{
+    topn_status status;
+    uint64_t to = 0;
+    for (uint32_t r = 0; r < matrix->rows; r++) {
+        const uint64_t from = matrix->indptr[r];
+        memmove(matrix->indices + to, matrix->indices + from, counts[r] * sizeof *matrix->indices);
+        memmove(matrix->values + to, matrix->values + from, counts[r] * sizeof *matrix->values);
+        matrix->indptr[r] = to;
+        to += counts[r];
+    }
+    matrix->indptr[matrix->rows] = to;
+    TRY(RESIZE(context, to, &matrix->indices));
+    TRY(RESIZE(context, to, &matrix->values));
+done:
+    return status;
+}
+
 topn_status sparse_check_offsets(topn_context *context, const sparse_matrix *matrix, const char *what)
 {
     if (matrix->indptr[0] != 0)

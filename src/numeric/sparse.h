@@ -17,6 +17,9 @@ void sparse_clear(sparse_matrix *matrix);
 topn_status sparse_close_up(topn_context *context, sparse_matrix *matrix, uint64_t room);
 /* Aᵀ in O(rows + columns + nonzeros); rows of the result ascend. */
 topn_status sparse_transpose(topn_context *context, const sparse_matrix *matrix, sparse_matrix *out);
+/* Moves together rows of which row r begins at indptr[r] and has counts[r] entries, and frees the room between them.
+ * O(rows + nonzeros). */
+topn_status sparse_close_gaps(topn_context *context, const uint32_t *counts, sparse_matrix *matrix);
 /* Offsets start at 0 and never go backwards, else FORMAT: the arrays need indptr[rows] entries. O(rows). */
 topn_status sparse_check_offsets(topn_context *context, const sparse_matrix *matrix, const char *what);
 /* Fault of the arrays (indptr not ascending, index out of range or not ascending in its row, value not finite) as

@@ -37,15 +37,6 @@ uint64_t gram_row_bytes(uint64_t items)
     return items * (sizeof(float) + sizeof(uint32_t) + 1);
 }
 
-static inline void add(gram_row *row, uint32_t column, float value)
-{
-    if (!row->touched[column]) {
-        row->touched[column] = 1;
-        row->columns[row->count++] = column;
-    }
-    row->values[column] += value;
-}
-
 void gram_row_fill(const linear_system *system, uint32_t item, uint32_t cap, gram_row *row)
 {
     const sparse_matrix *x = &system->x, *xt = &system->xt;
@@ -57,14 +48,14 @@ void gram_row_fill(const linear_system *system, uint32_t item, uint32_t cap, gra
         const uint64_t length = x->indptr[user + 1] - x->indptr[user];
         if (!cap || length <= cap) {
             for (uint64_t other = 0; other < length; other++)
-                add(row, columns[other], scale * values[other]);
+                gram_row_add(row, columns[other], scale * values[other]);
             continue;
         }
-        add(row, item, scale * xt->values[at]);
+        gram_row_add(row, item, scale * xt->values[at]);
         for (uint64_t step = 0; step < cap; step++) {
             const uint64_t other = step * length / cap;
             if (columns[other] != item)
-                add(row, columns[other], scale * values[other]);
+                gram_row_add(row, columns[other], scale * values[other]);
         }
     }
 }
@@ -84,9 +75,14 @@ static int ascending(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+void indices_sort(uint32_t *indices, size_t count)
+{
+    qsort(indices, count, sizeof *indices, ascending);
+}
+
 void gram_row_sort(gram_row *row)
 {
-    qsort(row->columns, row->count, sizeof *row->columns, ascending);
+    indices_sort(row->columns, row->count);
 }
 
 static void free_rows(gram_row *rows, int count)

@@ -22,6 +22,16 @@ void gram_row_clear(gram_row *row);
 /* Bytes that one of them takes. */
 uint64_t gram_row_bytes(uint64_t items);
 
+/* Adds to one value, which is from then on among the columns set. */
+static inline void gram_row_add(gram_row *row, uint32_t column, float value)
+{
+    if (!row->touched[column]) {
+        row->touched[column] = 1;
+        row->columns[row->count++] = column;
+    }
+    row->values[column] += value;
+}
+
 /* Fills row `item` of G, diagonal included. Of a history longer than `cap` (0 = no limit) only `cap` events evenly
  * spread over it, and always that of `item` itself, are counted. O(Σ_{u holds item} min(|I_u|, cap)); the sum runs in
  * the order of the users. */
@@ -30,6 +40,8 @@ void gram_row_fill(const linear_system *system, uint32_t item, uint32_t cap, gra
 void gram_row_reset(gram_row *row);
 /* Sorts columns[0 … count) ascending. */
 void gram_row_sort(gram_row *row);
+/* Sorts numbers ascending. */
+void indices_sort(uint32_t *indices, size_t count);
 
 /* Non-zeros of the whole of G, both triangles and the diagonal. Parallel; O(Σ_u |I_u|²) time, no memory to speak of. */
 topn_status gram_count_nonzeros(topn_context *context, const linear_system *system, uint64_t *out);

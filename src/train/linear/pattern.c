@@ -124,24 +124,6 @@ static uint32_t choose(const moments *all, const gram_row *row, uint32_t item, c
     return count;
 }
 
-/* Moves the rows together: row r lies at r·keep and has counts[r] entries. */
-static topn_status compact(topn_context *context, const uint32_t *counts, uint32_t keep, sparse_matrix *matrix)
-{
-    topn_status status;
-    uint64_t to = 0;
-    for (uint32_t r = 0; r < matrix->rows; r++) {
-        const uint64_t from = (uint64_t)r * keep;
-        memmove(matrix->indices + to, matrix->indices + from, counts[r] * sizeof *matrix->indices);
-        memmove(matrix->values + to, matrix->values + from, counts[r] * sizeof *matrix->values);
-        to += counts[r];
-        matrix->indptr[r + 1] = to;
-    }
-    TRY(RESIZE(context, to, &matrix->indices));
-    TRY(RESIZE(context, to, &matrix->values));
-done:
-    return status;
-}
-
 topn_status pattern_create(topn_context *context, const linear_system *system, const pattern_settings *settings,
                            sparse_matrix *out)
 {
@@ -153,6 +135,8 @@ topn_status pattern_create(topn_context *context, const linear_system *system, c
     TRY(moments_create(context, system, settings->alpha, keep, &all));
     TRY(ALLOCATE(context, n, &counts));
     TRY(sparse_create(context, n, n, (uint64_t)n * keep, out));
+    for (uint32_t r = 0; r < n; r++)
+        out->indptr[r] = (uint64_t)r * keep;
     for (uint32_t begin = 0; begin < n; begin += ROW_BATCH) {
         TRY(progress_report(context, "pattern", "rows", begin, n, NAN));
         const uint32_t end = n - begin < ROW_BATCH ? n : begin + ROW_BATCH;
@@ -169,7 +153,7 @@ topn_status pattern_create(topn_context *context, const linear_system *system, c
             gram_row_reset(row);
         }
     }
-    TRY(compact(context, counts, keep, out));
+    TRY(sparse_close_gaps(context, counts, out));
     status = progress_report(context, "pattern", "rows", n, n, NAN);
 done:
     moments_clear(&all, context->threads);

@@ -139,18 +139,23 @@ done:
     return status;
 }
 
-training_cost sparse_inverse_cost(const topn_data *data, const sparse_params *params)
+uint64_t sparse_system_bytes(const topn_data *data)
 {
     const uint64_t items = data->matrix.columns, users = data->matrix.rows, events = data->matrix.indptr[users];
+    return 2 * events * (sizeof(uint32_t) + sizeof(float)) + users * 2 * sizeof(double) +
+           items * (3 * sizeof(uint64_t) + sizeof(double));
+}
+
+training_cost sparse_inverse_cost(const topn_data *data, const sparse_params *params)
+{
+    const uint64_t items = data->matrix.columns;
     const uint64_t k = (uint64_t)params->k < items ? (uint64_t)params->k : items;
     const int threads = threads_available();
-    const uint64_t system = 2 * events * (sizeof(uint32_t) + sizeof(float)) + users * 2 * sizeof(double) +
-                            items * (3 * sizeof(uint64_t) + sizeof(double));
     const uint64_t pattern = pattern_bytes(items, k, threads);
     const uint64_t factor = items * (k * (sizeof(uint32_t) + sizeof(float)) + sizeof(uint64_t));
     const uint64_t working = gram_source_bytes(data) +
                              (uint64_t)threads * (gram_worker_bytes(data, (uint32_t)k) + k * (k + 1) * sizeof(float));
-    return (training_cost){.bytes = system + pattern + factor + working,
+    return (training_cost){.bytes = sparse_system_bytes(data) + pattern + factor + working,
                            .flops = (double)items * (double)k * (double)k * (double)k / 3,
                            .remedy = "use a smaller --k"};
 }

@@ -36,7 +36,9 @@ topn_status sparse_inverse_factor(topn_context *context, const linear_system *sy
                                   record *metadata, sparse_matrix *f);
 /* d_j = Σ_r F_rj²; d [items]. */
 topn_status sparse_inverse_diagonal(topn_context *context, const sparse_matrix *f, double **d);
-/* Most bytes and flops of both, F included. */
+/* Bytes of the linear system. */
+uint64_t sparse_system_bytes(const topn_data *data);
+/* Most bytes and flops of factor and diagonal, system and F included. */
 training_cost sparse_inverse_cost(const topn_data *data, const sparse_params *params);
 
 #endif
