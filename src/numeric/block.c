@@ -3,6 +3,7 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <string.h>
 
 /* LAPACK, Fortran interface; a row-major lower triangle is a column-major upper one. */
 void spotrf_(const char *uplo, const int *n, float *a, const int *lda, int *info, size_t);

@@ -9,8 +9,7 @@
 #include <stddef.h>
 
 /* Last row of C⁻¹, where A = C·Cᵀ is symmetric, row-major [n × n] and given by its lower triangle, which is
- * overwritten; row [n]. false when A is not positive definite in single
- * precision, or not finite. n³/3 flops. */
+ * overwritten; row [n]. false when A is not positive definite in single precision, or not finite. n³/3 flops. */
 bool block_inverse_factor_row(float *a, size_t n, float *row);
 
 /* The last `count` rows of A⁻¹, A as above and overwritten; rows [count × n]. false when A is not positive definite or
