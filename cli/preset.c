@@ -26,6 +26,8 @@ const char preset_names[] =
 
 enum { PRESETS = sizeof presets / sizeof *presets };
 
+const char preset_origin[] = "the preset";
+
 static const preset *find(const char *name)
 {
     for (size_t i = 0; i < PRESETS; i++)
@@ -47,7 +49,7 @@ int preset_apply(struct session *session)
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         char *equals = strchr(line, '=');
         *equals = '\0';
-        arguments_preset(&session->arguments, line, equals + 1, "the preset"); /* what the command lacks is left out */
+        arguments_preset(&session->arguments, line, equals + 1, preset_origin); /* what the command lacks is left out */
     }
     free(text);
     return CODE_DONE;

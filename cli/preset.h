@@ -22,6 +22,8 @@ typedef struct data_counts {
     uint64_t users, items, events;
 } data_counts;
 
+/* Where an assignment that a preset made comes from; what the chosen protocol lacks is left out, not refused. */
+extern const char preset_origin[];
 /* Adds the options of --preset, weaker than all that was given. */
 int preset_apply(struct session *session);
 /* CODE_FAILED with expected and found counts unless they are those of the option --`name`; `when`: "after the filters".

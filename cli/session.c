@@ -103,7 +103,7 @@ static int apply_one(struct session *session, const assignment *given, const cha
             return code;
         applied = true;
     }
-    return applied ? CODE_DONE : misplaced(session, option, method);
+    return applied || given->origin == preset_origin ? CODE_DONE : misplaced(session, option, method);
 }
 
 int session_apply(struct session *session, const char *method)

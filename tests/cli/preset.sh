@@ -68,6 +68,9 @@ refused 1 'expected 136677 users, 20108 items and 9990030 events on items of the
 # Flags win, an options file does, too.
 good split ratings.csv --preset ml20m --expect '*,*,*' --expect-split '*,*,*' --test-users 30 --validation-users 0 -o flags
 json flags/split.json 'd["test-hidden.users"] <= 30 and "validation-hidden.users" not in d'
+good split ratings.csv --preset ml20m --protocol weak --expect '*,*,*' --expect-split '*,*,*' -o other
+json other/split.json 'd["protocol"] == "weak" and d["input.events"] == '"$(sed -n 1p printed | cut -d ' ' -f 3)"
+refused 2 'test-users is one of strong' split ratings.csv --preset ml20m --protocol weak --test-users 3 -o none
 printf 'min-weight: 1\nexpect: "*,*,*"\n' >options.yaml
 good describe ratings.csv --preset ml20m --options options.yaml --format json
 json stdout "d['events'] > $(sed -n 1p printed | cut -d ' ' -f 3)"
