@@ -35,7 +35,7 @@ complete_words() {
     bash -c '. ./completion.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _topn; echo "${COMPREPLY[*]}"' bash "$@"
 }
 [ "$(complete_words topn rec)" = recommend ] || fault "command: $(complete_words topn rec)"
-[ "$(complete_words topn train ch)" = chol ] || fault "method: $(complete_words topn train ch)"
+[ "$(complete_words topn train pop)" = popularity ] || fault "method: $(complete_words topn train pop)"
 [ "$(complete_words topn train chol --bet)" = --beta ] || fault "option: $(complete_words topn train chol --bet)"
 [ "$(complete_words topn split x --protocol str)" = strong ] || fault "value: $(complete_words topn split x --protocol str)"
 [[ $(complete_words topn train chol --order pop) = *popular-first* ]] || fault "choice"
