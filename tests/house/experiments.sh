@@ -57,6 +57,7 @@ KEEP="4 8 16" try p1_figure2 12 figure2.svg "$events" 20 100
 K=10 try p1_figure3 4 figure3.svg "$events" "$events=50"
 KEEP="8 16" SHARES=0.25 try inverse_factor 15 inverse_factor.svg "$events" 50
 KEEP="8 16" try sparse_path 6 sparse_path.svg "$events" 50
+KEEP="8 16" try transfer 12 transfer.svg "$events" 50
 # Table 3: with the preset's counts set aside, all rows and one, λ chosen and given; other counts end it.
 awk -F, 'NR > 1 { print substr($1, 2) "," substr($2, 2) ",5" }' "$events" | sed '1i userId,movieId,rating' >"$work/ratings.csv"
 SPLIT_OPTIONS="--expect *,*,* --expect-split *,*,* --test-users 30 --validation-users 30"
