@@ -26,7 +26,8 @@ static void restart_with_passive_threads(char **argv)
     setenv("OMP_WAIT_POLICY", "passive", 1);
     setenv("GOMP_SPINCOUNT", "0", 1);
     setenv(RESTARTED, "1", 1);
-    /* By its path, so that the process list shows the program's name; a path that is gone has " (deleted)" behind it. */
+    /* By its path, so that the process list shows the program's name; a path that is gone has " (deleted)" behind it.
+     */
     char path[4096];
     const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     if (length > 0) {
