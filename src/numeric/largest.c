@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The 31 bits of a magnitude are found from the top, 11, 10 and 10 at a time, each time by counting the entries that
- * agree with what is known so far.
+ * agree with what is known so far. Zeros are not counted: where fewer than `keep` others are found, all bits come out
+ * 0.
  */
 #include "numeric/largest.h"
 
@@ -22,7 +23,7 @@ magnitude_limit magnitude_limit_of(const float *values, size_t count, size_t kee
         const uint32_t mask = (1u << (above - shift)) - 1;
         for (size_t at = 0; at < count; at++) {
             const uint32_t order = magnitude_order(values[at]);
-            if (order >> above == known)
+            if (order && order >> above == known) /* most of φ may be 0, and one counter of them all would be slow */
                 counts[order >> shift & mask]++;
         }
         uint32_t digit = mask;

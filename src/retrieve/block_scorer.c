@@ -24,7 +24,7 @@
 enum {
     TILE_COLUMNS = 2048, /* of a dense identity table: 8 KiB of a row */
     MOST_USERS = 256,
-    POSTINGS_PENALTY = 8, /* an entry of the postings costs as much as so many of the panel, for one user */
+    POSTINGS_PENALTY = 16, /* an entry of the postings costs as much as so many of the panel, for one user */
 };
 
 typedef enum score_form { FORM_CONSTANT, FORM_TILES, FORM_SCATTER, FORM_PANEL } score_form;

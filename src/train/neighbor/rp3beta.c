@@ -23,7 +23,7 @@ typedef struct rp3beta_params {
 } rp3beta_params;
 
 static const option_row rp3beta_options[] = {
-    OPTION_REAL(rp3beta_params, alpha, "alpha", 0.8, 0, 4, "α: exponent of the transition probabilities"),
+    OPTION_REAL(rp3beta_params, alpha, "alpha", 0.6, 0, 4, "α: exponent of the transition probabilities"),
     OPTION_REAL(rp3beta_params, beta, "beta", 0.4, -4, 4,
                 "β: the walk's result is divided by (events of item)^β; 0 gives P3α"),
     NEIGHBOR_OPTIONS(rp3beta_params, "history"),

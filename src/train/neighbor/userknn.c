@@ -35,7 +35,7 @@ typedef struct userknn_params {
 
 static const option_row userknn_options[] = {
     OPTION_INTEGER(
-        userknn_params, k, "k", 200, 1, UINT32_MAX,
+        userknn_params, k, "k", 100, 1, UINT32_MAX,
         "training users who are asked, the most alike; one of them is the user himself if he is in the data"),
     OPTION_CHOICE(userknn_params, similarity, "similarity", "cosine", "cosine|co-count",
                   "how alike two users are, by the items that both have"),
