@@ -210,10 +210,11 @@ static void other_data_keep_the_entries_of_known_items(void **state)
 static void every_kind_of_factor_serves_every_other(void **state)
 {
     (void)state;
-    static const char *const sources[] = {"chol", "inverse-factor", "fsai"}, *const methods[] = {"chol",
-                                                                                                 "inverse-factor"};
+    static const char *const sources[] = {"chol", "inverse-factor", "fsai", "chol-sparse"}, *const methods[] = {
+                                                                                                "chol",
+                                                                                                "inverse-factor"};
     topn_data *data = shifted_data(0, ITEMS, 3);
-    for (size_t s = 0; s < 3; s++)
+    for (size_t s = 0; s < 4; s++)
         for (size_t m = 0; m < 2; m++) {
             topn_model *source = saved(trained(data, sources[s], "6", false));
             topn_model *model = trained(data, methods[m], "6", true);

@@ -342,6 +342,8 @@ static topn_status chol_sparse_train(topn_context *context, const topn_data *dat
     model->table.kind = ITEMS_SHARED;
     TRY(set_priors(context, data, &system, d, params->linear.score_exponent, &model->table.priors));
     TRY(keep_embeddings(context, &system, &l, d, &model->encoder.rows.sparse));
+    model->dimension_items = system.item_at;
+    system.item_at = NULL;
 done:
     free(d);
     sparse_clear(&f);

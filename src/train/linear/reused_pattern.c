@@ -65,7 +65,7 @@ static topn_status check_structure(topn_context *context, const char *method_nam
         return TOPN_OK;
     return fail(context, TOPN_ERROR_OPTION,
                 "option --pattern-from of %s: %s is a %s model of %s, which has no sparse factor; models of chol, "
-                "inverse-factor and fsai with --k have one",
+                "inverse-factor, fsai and chol-sparse with --k have one",
                 method_name, path, model->encoder.rows.form == TABLE_DENSE ? "dense" : "sparse",
                 name ? name : "an unknown method");
 }

@@ -3,8 +3,8 @@
  * The sparsity structure of another model's factor, for data of one's own (P1 §4.3). Items are matched by their ids.
  *
  * The factor of the source is a triangle: in the order of its dimensions, the row of an item has entries up to its own
- * dimension (chol) or from it on (inverse-factor, fsai). Either can be had here: the other one is the same structure in
- * the opposite order.
+ * dimension (chol, chol-sparse) or from it on (inverse-factor, fsai). Either can be had here: the other one is the same
+ * structure in the opposite order.
  */
 #ifndef TOPN_TRAIN_LINEAR_REUSED_PATTERN_H
 #define TOPN_TRAIN_LINEAR_REUSED_PATTERN_H
@@ -12,9 +12,10 @@
 #include "train/linear/system.h"
 
 #define PATTERN_OPTION(params)                                                                                         \
-    OPTION_TEXT(params, pattern_from, "pattern-from", NULL,                                                            \
-                "model file of a sparse factor (chol, inverse-factor, fsai): items that it knows, by id, come in its " \
-                "order and keep its entries; --order and --k are for the others")
+    OPTION_TEXT(                                                                                                       \
+        params, pattern_from, "pattern-from", NULL,                                                                    \
+        "model file of a sparse factor (chol, inverse-factor, fsai, chol-sparse): items that it knows, by id, "        \
+        "come in its order and keep its entries; --order and --k are for the others")
 
 typedef struct reused_pattern {
     uint32_t *item_at; /* [items] model position → item */
