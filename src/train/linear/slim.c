@@ -152,6 +152,14 @@ static topn_status make_diagonal(topn_context *context, const linear_system *sys
     return status;
 }
 
+static bool is_nonnegative(const sparse_matrix *x)
+{
+    bool all = true;
+    for (uint64_t at = 0; at < x->indptr[x->rows]; at++)
+        all &= x->values[at] >= 0;
+    return all;
+}
+
 /* G in full rows with a zero diagonal. */
 static topn_status make_dense_gram(topn_context *context, const linear_system *system, symmetric *out)
 {
@@ -330,6 +338,7 @@ static topn_status slim_train(topn_context *context, const topn_data *data, cons
     TRY(make_diagonal(context, &system, &diagonal));
     TRY(is_dense ? make_dense_gram(context, &system, &dense) : gram_sparse(context, &system, &sparse));
     TRY(linear_phase(context, &model->metadata, "gram", begin));
+    const bool gram_nonnegative = is_nonnegative(&system.x);
     linear_system_clear(&system);
     begin = clock_seconds();
     const slim_problem problem = {
@@ -342,6 +351,7 @@ static topn_status slim_train(topn_context *context, const topn_data *data, cons
         .l1 = params->l1,
         .tolerance = params->tolerance,
         .nonnegative = params->nonnegative,
+        .gram_nonnegative = gram_nonnegative,
         .path = (uint32_t)params->path,
         .max_sweeps = (uint64_t)params->max_sweeps,
     };

@@ -29,13 +29,14 @@ typedef struct offender {
 } offender;
 
 struct slim_worker {
-    double *w, *r;       /* [items] */
-    uint8_t *blocked;    /* [items] w_i must stay 0 */
-    uint32_t *set;       /* [items] the working set, ascending; `count` of them */
-    uint32_t *slot;      /* [items] place in the working set + 1, or 0 */
-    double *change;      /* [items] what the round took from w, by place in the set */
-    offender *offenders; /* [items] */
-    uint32_t count;
+    double *w, *r;        /* [items]; between columns w is 0 */
+    uint8_t *marked;      /* [items] 1 for what may differ from 0; between columns 0 */
+    uint32_t *candidates; /* [items] the same as a list, ascending; `candidate_count` of them */
+    uint32_t *set;        /* [items] the working set, ascending; `count` of them */
+    uint32_t *slot;       /* [items] place in the working set + 1, or 0; between columns 0 */
+    double *change;       /* [items] what the round took from w, by place in the set */
+    offender *offenders;  /* [items] */
+    uint32_t count, candidate_count;
     /* The working set's own copies, [SQUARE_MOST] */
     double *small_w, *small_r, *small_diagonal, *small_inverse;
     float *square; /* [SQUARE_MOST × SQUARE_MOST] */
@@ -50,7 +51,7 @@ static size_t square_side(uint64_t items)
 uint64_t slim_worker_bytes(uint64_t items)
 {
     const uint64_t side = square_side(items);
-    return items * (3 * sizeof(double) + 2 * sizeof(uint32_t) + 1 + sizeof(offender)) + 4 * side * sizeof(double) +
+    return items * (3 * sizeof(double) + 3 * sizeof(uint32_t) + 1 + sizeof(offender)) + 4 * side * sizeof(double) +
            side * side * sizeof(float);
 }
 
@@ -60,7 +61,8 @@ void slim_worker_free(slim_worker *worker)
         return;
     free(worker->w);
     free(worker->r);
-    free(worker->blocked);
+    free(worker->marked);
+    free(worker->candidates);
     free(worker->set);
     free(worker->slot);
     free(worker->change);
@@ -79,9 +81,10 @@ topn_status slim_worker_create(topn_context *context, const slim_problem *proble
     const size_t items = problem->items, side = square_side(items);
     TRY(ALLOCATE_ZEROED(context, 1, out));
     slim_worker *worker = *out;
-    TRY(ALLOCATE(context, items, &worker->w));
+    TRY(ALLOCATE_ZEROED(context, items, &worker->w));
     TRY(ALLOCATE(context, items, &worker->r));
-    TRY(ALLOCATE(context, items, &worker->blocked));
+    TRY(ALLOCATE_ZEROED(context, items, &worker->marked));
+    TRY(ALLOCATE(context, items, &worker->candidates));
     TRY(ALLOCATE(context, items, &worker->set));
     TRY(ALLOCATE_ZEROED(context, items, &worker->slot));
     TRY(ALLOCATE(context, items, &worker->change));
@@ -209,18 +212,14 @@ static double choose_set(const slim_problem *problem, slim_worker *worker, doubl
 {
     double largest = 0;
     size_t offenders = 0, support = 0;
-    for (uint32_t i = 0; i < problem->items; i++) {
-        worker->slot[i] = 0;
-        if (worker->blocked[i])
-            continue;
+    for (uint32_t at = 0; at < worker->candidate_count; at++) {
+        const uint32_t i = worker->candidates[at];
         const double missed = violation(worker->w[i], worker->r[i], l1, problem->nonnegative);
         largest = missed > largest ? missed : largest;
-        if (worker->w[i] != 0) {
-            worker->slot[i] = 1;
-            support++;
-        } else if (missed > tolerance && problem->diagonal[i] > 0) {
+        worker->slot[i] = worker->w[i] != 0;
+        support += worker->w[i] != 0;
+        if (worker->w[i] == 0 && missed > tolerance)
             worker->offenders[offenders++] = (offender){missed * missed / problem->diagonal[i], i};
-        }
     }
     const size_t room = support > FIRST_OFFENDERS ? support : FIRST_OFFENDERS;
     if (offenders > room) {
@@ -230,11 +229,13 @@ static double choose_set(const slim_problem *problem, slim_worker *worker, doubl
     for (size_t at = 0; at < offenders; at++)
         worker->slot[worker->offenders[at].index] = 1;
     worker->count = 0;
-    for (uint32_t i = 0; i < problem->items; i++)
+    for (uint32_t at = 0; at < worker->candidate_count; at++) {
+        const uint32_t i = worker->candidates[at];
         if (worker->slot[i]) {
             worker->set[worker->count++] = i;
             worker->slot[i] = worker->count;
         }
+    }
     return largest;
 }
 
@@ -356,52 +357,92 @@ static double solve_for(const slim_problem *problem, slim_worker *worker, double
     }
 }
 
-/* w, r and blocked for column j at its start; returns the largest |G_ij|, i ≠ j. */
-static double begin(const slim_problem *problem, slim_worker *worker, uint32_t j)
+static inline void add_candidate(const slim_problem *problem, slim_worker *worker, uint32_t i)
+{
+    if (problem->diagonal[i] > 0) /* else G_ij = 0 for all j, and so is w_i */
+        worker->candidates[worker->candidate_count++] = i;
+}
+
+/* Which weights of column j may differ from zero, and r at w = 0; returns the largest |G_ij|, i ≠ j. With w ≥ 0 and
+ * G ≥ 0, r_i never exceeds G_ij, so only i with G_ij > l1 can; the others fulfil their condition whatever w is. */
+static double find_candidates(const slim_problem *problem, slim_worker *worker, uint32_t j)
 {
     const size_t n = problem->items;
+    const sparse_matrix *allowed = problem->allowed, *g = problem->sparse;
+    const bool screen = problem->nonnegative && problem->gram_nonnegative;
     double largest = 0;
-    memset(worker->w, 0, n * sizeof *worker->w);
     memset(worker->r, 0, n * sizeof *worker->r);
-    memset(worker->blocked, problem->allowed != NULL, n);
-    const sparse_matrix *allowed = problem->allowed, *start = problem->start;
-    for (uint64_t at = allowed ? allowed->indptr[j] : 0; allowed && at < allowed->indptr[j + 1]; at++)
-        worker->blocked[allowed->indices[at]] = 0;
-    worker->blocked[j] = 1;
     subtract_row(problem, j, -1, worker->r);
-    worker->r[j] = 0; /* never looked at */
-    for (size_t i = 0; i < n; i++)
-        largest = fabs(worker->r[i]) > largest ? fabs(worker->r[i]) : largest;
+    for (uint64_t at = allowed ? allowed->indptr[j] : 0; allowed && at < allowed->indptr[j + 1]; at++)
+        worker->marked[allowed->indices[at]] = 1;
+    worker->candidate_count = 0;
+    if (!problem->dense && screen) {
+        for (uint64_t at = g->indptr[j]; at < g->indptr[j + 1]; at++) {
+            const uint32_t i = g->indices[at];
+            if (i == j)
+                continue;
+            largest = worker->r[i] > largest ? worker->r[i] : largest;
+            if (worker->r[i] > problem->l1 && (!allowed || worker->marked[i]))
+                add_candidate(problem, worker, i);
+        }
+    } else {
+        for (uint32_t i = 0; i < n; i++) {
+            if (i == j)
+                continue;
+            largest = fabs(worker->r[i]) > largest ? fabs(worker->r[i]) : largest;
+            if ((!screen || worker->r[i] > problem->l1) && (!allowed || worker->marked[i]))
+                add_candidate(problem, worker, i);
+        }
+    }
+    for (uint64_t at = allowed ? allowed->indptr[j] : 0; allowed && at < allowed->indptr[j + 1]; at++)
+        worker->marked[allowed->indices[at]] = 0;
+    return largest;
+}
+
+/* w and r at the weights that column j starts from. */
+static void start_from(const slim_problem *problem, slim_worker *worker, uint32_t j)
+{
+    const sparse_matrix *start = problem->start;
+    for (uint32_t at = 0; at < worker->candidate_count; at++)
+        worker->marked[worker->candidates[at]] = 1;
     worker->count = 0;
-    for (uint64_t at = start ? start->indptr[j] : 0; start && at < start->indptr[j + 1]; at++) {
+    for (uint64_t at = start->indptr[j]; at < start->indptr[j + 1]; at++) {
         const uint32_t i = start->indices[at];
         const double w = start->values[at];
-        if (worker->blocked[i] || !(problem->diagonal[i] > 0) || w == 0 || (problem->nonnegative && w < 0))
+        if (!worker->marked[i] || w == 0 || (problem->nonnegative && w < 0))
             continue;
         worker->w[i] = w;
         worker->set[worker->count] = i;
         worker->change[worker->count++] = w;
     }
     subtract_changes(problem, worker);
-    return largest;
+    for (uint32_t at = 0; at < worker->candidate_count; at++)
+        worker->marked[worker->candidates[at]] = 0;
 }
 
 void slim_solve(const slim_problem *problem, slim_worker *worker, uint32_t j, uint32_t *indices, float *values,
                 slim_column *out)
 {
     *out = (slim_column){.converged = true};
-    const double scale = begin(problem, worker, j);
-    if (!(scale > 0))
+    const double scale = find_candidates(problem, worker, j);
+    if (worker->candidate_count == 0)
         return;
+    if (problem->start)
+        start_from(problem, worker, j);
     const double last = problem->l1 > 0 ? problem->l1 : scale * 1e-4; /* where the steps towards l1 = 0 end */
     for (uint32_t step = 1; step < problem->path && scale > last; step++)
         solve_for(problem, worker, scale * pow(last / scale, (double)step / problem->path), path_tolerance * scale,
                   &out->sweeps);
-    out->residual = solve_for(problem, worker, problem->l1, problem->tolerance * scale, &out->sweeps) / scale;
+    if (scale > 0)
+        out->residual = solve_for(problem, worker, problem->l1, problem->tolerance * scale, &out->sweeps) / scale;
     out->converged = out->residual <= problem->tolerance;
-    for (uint32_t i = 0; i < problem->items; i++)
-        if (worker->w[i] != 0) {
+    for (uint32_t at = 0; at < worker->candidate_count; at++) {
+        const uint32_t i = worker->candidates[at];
+        if (scale > 0 && worker->w[i] != 0) {
             indices[out->count] = i;
             values[out->count++] = (float)worker->w[i];
         }
+        worker->w[i] = 0;
+        worker->slot[i] = 0;
+    }
 }

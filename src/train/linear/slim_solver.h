@@ -27,6 +27,7 @@ typedef struct slim_problem {
     const sparse_matrix *allowed; /* row j: the weights of column j that may differ from zero; NULL = all */
     double l1, tolerance;
     bool nonnegative;
+    bool gram_nonnegative; /* no element of G is below 0 */
     uint32_t path;       /* values of l1 from the largest useful down to l1, each started from the last one's weights */
     uint64_t max_sweeps; /* for each of them */
 } slim_problem;
