@@ -34,8 +34,8 @@ typedef struct slim_params {
 } slim_params;
 
 static const option_row slim_options[] = {
-    LINEAR_OPTIONS(slim_params),
-    OPTION_REAL(slim_params, l1, "l1", 10, 0, 1e12, "ℓ1 penalty: the larger, the fewer weights"),
+    LINEAR_OPTIONS_WITH(slim_params, 300),
+    OPTION_REAL(slim_params, l1, "l1", 1, 0, 1e12, "ℓ1 penalty: the larger, the fewer weights"),
     OPTION_BOOLEAN(slim_params, nonnegative, "nonnegative", true, "weights are 0 or more"),
     OPTION_INTEGER(slim_params, k, "k", 0, 0, UINT32_MAX, "largest weights kept per item after training; 0 = all"),
     OPTION_REAL(slim_params, tolerance, "tolerance", 1e-6, 1e-7, 0.1,

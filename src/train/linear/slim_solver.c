@@ -17,9 +17,9 @@
 enum {
     SQUARE_MOST = 1024,  /* a working set beyond this sweeps over the rows of G themselves */
     SQUARE_STEP = 8,     /* rows of the square are padded to a multiple of this */
-    FIRST_OFFENDERS = 32 /* least number taken into the working set in a round */
+    FIRST_OFFENDERS = 64 /* least number taken into the working set in a round */
 };
-static const double inner_share = 0.05; /* a round brings the working set to this share of the residual at its start */
+static const double inner_share = 0.01; /* a round brings the working set to this share of the residual at its start */
 static const double inner_least = 0.25; /* … and not further than this share of the tolerance */
 static const double path_tolerance = 1e-2; /* of the values of l1 before the last */
 
@@ -37,6 +37,7 @@ struct slim_worker {
     double *change;       /* [items] what the round took from w, by place in the set */
     offender *offenders;  /* [items] */
     uint32_t count, candidate_count;
+    bool square_is_set; /* the square below holds the working set's part of G */
     /* The working set's own copies, [SQUARE_MOST] */
     double *small_w, *small_r, *small_diagonal, *small_inverse;
     float *square; /* [SQUARE_MOST × SQUARE_MOST] */
@@ -207,28 +208,11 @@ static void select_first(offender *list, size_t count, size_t keep)
     }
 }
 
-/* The working set of this round; returns the largest violation of all coordinates. */
-static double choose_set(const slim_problem *problem, slim_worker *worker, double l1, double tolerance)
+/* Makes everything with a positive slot the working set. */
+static void rebuild_set(slim_worker *worker)
 {
-    double largest = 0;
-    size_t offenders = 0, support = 0;
-    for (uint32_t at = 0; at < worker->candidate_count; at++) {
-        const uint32_t i = worker->candidates[at];
-        const double missed = violation(worker->w[i], worker->r[i], l1, problem->nonnegative);
-        largest = missed > largest ? missed : largest;
-        worker->slot[i] = worker->w[i] != 0;
-        support += worker->w[i] != 0;
-        if (worker->w[i] == 0 && missed > tolerance)
-            worker->offenders[offenders++] = (offender){missed * missed / problem->diagonal[i], i};
-    }
-    const size_t room = support > FIRST_OFFENDERS ? support : FIRST_OFFENDERS;
-    if (offenders > room) {
-        select_first(worker->offenders, offenders, room);
-        offenders = room;
-    }
-    for (size_t at = 0; at < offenders; at++)
-        worker->slot[worker->offenders[at].index] = 1;
     worker->count = 0;
+    worker->square_is_set = false;
     for (uint32_t at = 0; at < worker->candidate_count; at++) {
         const uint32_t i = worker->candidates[at];
         if (worker->slot[i]) {
@@ -236,26 +220,60 @@ static double choose_set(const slim_problem *problem, slim_worker *worker, doubl
             worker->slot[i] = worker->count;
         }
     }
+}
+
+/* The working set of this round, which is the last one's when that holds all it must and not much more; returns the
+ * largest violation of all coordinates. */
+static double choose_set(const slim_problem *problem, slim_worker *worker, double l1, double tolerance)
+{
+    double largest = 0;
+    size_t offenders = 0, support = 0, new = 0;
+    for (uint32_t at = 0; at < worker->candidate_count; at++) {
+        const uint32_t i = worker->candidates[at];
+        const double w = worker->w[i], missed = violation(w, worker->r[i], l1, problem->nonnegative);
+        largest = missed > largest ? missed : largest;
+        if (w != 0) {
+            support++;
+            new += worker->slot[i] == 0;
+        } else if (missed > tolerance) {
+            worker->offenders[offenders++] = (offender){missed * missed / problem->diagonal[i], i};
+        }
+    }
+    const size_t room = support > FIRST_OFFENDERS ? support : FIRST_OFFENDERS;
+    if (offenders > room) {
+        select_first(worker->offenders, offenders, room);
+        offenders = room;
+    }
+    for (size_t at = 0; at < offenders; at++)
+        new += worker->slot[worker->offenders[at].index] == 0;
+    if (new == 0 && worker->count <= support + support / 2 + FIRST_OFFENDERS)
+        return largest;
+    for (uint32_t at = 0; at < worker->candidate_count; at++)
+        worker->slot[worker->candidates[at]] = worker->w[worker->candidates[at]] != 0;
+    for (size_t at = 0; at < offenders; at++)
+        worker->slot[worker->offenders[at].index] = 1;
+    rebuild_set(worker);
     return largest;
 }
 
-/* Copies the working set's part of everything. stride: padded length of a row of the square. */
-static void copy_in(const slim_problem *problem, slim_worker *worker, size_t stride)
+VECTOR_CLONES static void gather(const float *restrict from, const uint32_t *restrict places, size_t count,
+                                 float *restrict to)
+{
+    for (size_t at = 0; at < count; at++)
+        to[at] = from[places[at]];
+}
+
+/* Copies the working set's part of G. stride: padded length of a row of the square. */
+static void fill_square(const slim_problem *problem, slim_worker *worker, size_t stride)
 {
     const uint32_t count = worker->count;
-    memset(worker->square, 0, count * stride * sizeof *worker->square);
-    memset(worker->small_r, 0, stride * sizeof *worker->small_r);
+    if (!problem->dense || stride > count)
+        memset(worker->square, 0, count * stride * sizeof *worker->square);
     for (uint32_t a = 0; a < count; a++) {
         const uint32_t i = worker->set[a];
         float *to = worker->square + a * stride;
-        worker->small_w[a] = worker->w[i];
-        worker->small_r[a] = worker->r[i];
-        worker->small_diagonal[a] = problem->diagonal[i];
-        worker->small_inverse[a] = 1 / problem->diagonal[i];
         if (problem->dense) {
-            const float *row = problem->dense + (size_t)i * problem->items;
-            for (uint32_t b = 0; b < count; b++)
-                to[b] = row[worker->set[b]];
+            gather(problem->dense + (size_t)i * problem->items, worker->set, count, to);
         } else {
             const sparse_matrix *g = problem->sparse;
             for (uint64_t at = g->indptr[i]; at < g->indptr[i + 1]; at++)
@@ -263,6 +281,22 @@ static void copy_in(const slim_problem *problem, slim_worker *worker, size_t str
                     to[worker->slot[g->indices[at]] - 1] = g->values[at];
             to[a] = 0;
         }
+    }
+}
+
+/* Copies the working set's part of everything. */
+static void copy_in(const slim_problem *problem, slim_worker *worker, size_t stride)
+{
+    if (!worker->square_is_set)
+        fill_square(problem, worker, stride);
+    worker->square_is_set = true;
+    memset(worker->small_r, 0, stride * sizeof *worker->small_r);
+    for (uint32_t a = 0; a < worker->count; a++) {
+        const uint32_t i = worker->set[a];
+        worker->small_w[a] = worker->w[i];
+        worker->small_r[a] = worker->r[i];
+        worker->small_diagonal[a] = problem->diagonal[i];
+        worker->small_inverse[a] = 1 / problem->diagonal[i];
     }
 }
 
@@ -375,7 +409,8 @@ static double find_candidates(const slim_problem *problem, slim_worker *worker, 
     subtract_row(problem, j, -1, worker->r);
     for (uint64_t at = allowed ? allowed->indptr[j] : 0; allowed && at < allowed->indptr[j + 1]; at++)
         worker->marked[allowed->indices[at]] = 1;
-    worker->candidate_count = 0;
+    worker->candidate_count = worker->count = 0;
+    worker->square_is_set = false;
     if (!problem->dense && screen) {
         for (uint64_t at = g->indptr[j]; at < g->indptr[j + 1]; at++) {
             const uint32_t i = g->indices[at];
@@ -416,6 +451,7 @@ static void start_from(const slim_problem *problem, slim_worker *worker, uint32_
         worker->change[worker->count++] = w;
     }
     subtract_changes(problem, worker);
+    worker->count = 0;
     for (uint32_t at = 0; at < worker->candidate_count; at++)
         worker->marked[worker->candidates[at]] = 0;
 }

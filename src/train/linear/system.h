@@ -19,8 +19,9 @@ typedef struct linear_params {
     bool keep_histories;
 } linear_params;
 
-#define LINEAR_OPTIONS(params)                                                                                         \
-    OPTION_REAL(params, linear.l2, "l2", 500, 0, 1e12, "ridge λ added to the diagonal of the Gram matrix"),            \
+#define LINEAR_OPTIONS(params) LINEAR_OPTIONS_WITH(params, 500)
+#define LINEAR_OPTIONS_WITH(params, l2_default)                                                                        \
+    OPTION_REAL(params, linear.l2, "l2", l2_default, 0, 1e12, "ridge λ added to the diagonal of the Gram matrix"),     \
         OPTION_REAL(params, linear.dropout, "dropout", 0, 0, 0.99,                                                     \
                     "dropout share p: adds p/(1-p) of the Gram diagonal to the ridge (EDLAE)"),                        \
         OPTION_REAL(params, linear.user_weight_exponent, "user-weight-exponent", 0, 0, 4,                              \
