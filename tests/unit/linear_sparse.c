@@ -11,6 +11,7 @@
 
 #include "golden/linear.h"
 #include "golden/mrf.h"
+#include "golden/sansa.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -303,6 +304,85 @@ static void mrf_names_the_ridge_when_a_block_is_singular(void **state)
     topn_data_free(data);
 }
 
+/* T·Tᵀ·diag(π) of the golden items; the diagonal, too. */
+static void compare_products(topn_context *context, const topn_data *data, const char *const *pairs,
+                             const double *expected, double tolerance)
+{
+    topn_model *model = train(context, data, "sansa", pairs);
+    for (size_t i = 0; i < GOLDEN_ITEMS; i++)
+        for (size_t j = 0; j < GOLDEN_ITEMS; j++) {
+            double product = 0;
+            for (size_t c = 0; c < GOLDEN_ITEMS; c++)
+                product += table_at(&model->encoder.rows, i, c) * table_at(&model->encoder.rows, j, c);
+            assert_float_equal(product * model->table.priors[j], expected[i * GOLDEN_ITEMS + j], tolerance);
+        }
+    topn_model_free(model);
+}
+
+static void sansa_equals_numpy(void **state)
+{
+    topn_data *data = golden_data(MORE_GOLDEN_USERS);
+    compare_products(*state, data, PAIRS("l2=3", "k=3", "scans=1", "finetune-steps=2"), golden_sansa_global, 1e-5);
+    compare_products(*state, data,
+                     PAIRS("l2=3", "k=4", "prune=item", "scans=3", "finetune-steps=0", "scale-items=false"),
+                     golden_sansa_item, 1e-5);
+    compare_products(*state, data, PAIRS("l2=3", "k=3", "prune=item", "inverse=solve"), golden_sansa_solve, 1e-5);
+    topn_data_free(data);
+}
+
+/* Nothing pruned: the weights are EASE's off the diagonal, −1 on it, in any order, by either inverse. */
+static void sansa_with_all_entries_is_ease(void **state)
+{
+    topn_data *data = golden_data(MORE_GOLDEN_USERS);
+    for (size_t i = 0; i < GOLDEN_ITEMS; i++)
+        for (size_t j = 0; j < GOLDEN_ITEMS; j++)
+            assert_float_equal(golden_sansa_every[i * GOLDEN_ITEMS + j],
+                               i == j ? -1 : golden_mrf_every[i * GOLDEN_ITEMS + j], 1e-8);
+    compare_products(*state, data, PAIRS("l2=3", "inverse=solve"), golden_sansa_every, 1e-5);
+    compare_products(*state, data, PAIRS("l2=3", "inverse=solve", "order=random", "scale-items=false"),
+                     golden_sansa_every, 1e-5);
+    compare_products(*state, data, PAIRS("l2=3", "scans=100", "finetune-steps=0"), golden_sansa_every, 1e-4);
+    compare_products(*state, data, PAIRS("l2=3", "scans=100", "prune=item", "order=popular-first"), golden_sansa_every,
+                     1e-4);
+    topn_data_free(data);
+}
+
+static void sansa_steps_shrink_the_residual(void **state)
+{
+    static const char *const steps[][2] = {{"scans=0", "finetune-steps=0"},
+                                           {"scans=1", "finetune-steps=0"},
+                                           {"scans=1", "finetune-steps=4"},
+                                           {"scans=100", "finetune-steps=0"}};
+    topn_data *data = random_data(300, 131, 3, 6);
+    double last = INFINITY;
+    for (size_t s = 0; s < sizeof steps / sizeof *steps; s++) {
+        topn_model *model = train(*state, data, "sansa", PAIRS("l2=20", "k=130", steps[s][0], steps[s][1]));
+        const double residual = number(model, "train.inverse-residual");
+        assert_true(residual < last);
+        last = residual;
+        topn_model_free(model);
+    }
+    assert_true(last < 0.02); /* a column of the inverse has no more room than that of the factor */
+    topn_data_free(data);
+}
+
+static void sansa_keeps_its_budget_and_its_bits(void **state)
+{
+    enum { N = 131, K = 9 };
+    topn_data *data = random_data(300, N, 3, 6);
+    topn_model *model = train(*state, data, "sansa", PAIRS("l2=4", "k=9", "prune=item"));
+    const sparse_matrix *rows = &model->encoder.rows.sparse;
+    for (uint32_t i = 0; i < N; i++)
+        assert_in_range(rows->indptr[i + 1] - rows->indptr[i], 1, K + 1);
+    topn_model_free(model);
+    model = train(*state, data, "sansa", PAIRS("l2=4", "k=9"));
+    assert_in_range(model->encoder.rows.sparse.indptr[N], N, (K + 1) * N);
+    topn_model_free(model);
+    check_threads(*state, data, "sansa", PAIRS("l2=4", "k=9", "user-weight-exponent=0.5", "score-exponent=0.5"));
+    check_threads(*state, data, "sansa", PAIRS("l2=4", "k=9", "prune=item", "inverse=solve"));
+    topn_data_free(data);
+}
+
 static int setup(void **state)
 {
     topn_context *context;
@@ -332,6 +412,10 @@ int main(void)
         cmocka_unit_test(mrf_columns_are_regressions_on_the_neighbors),
         cmocka_unit_test(mrf_has_the_same_bits_at_any_thread_count),
         cmocka_unit_test(mrf_names_the_ridge_when_a_block_is_singular),
+        cmocka_unit_test(sansa_equals_numpy),
+        cmocka_unit_test(sansa_with_all_entries_is_ease),
+        cmocka_unit_test(sansa_steps_shrink_the_residual),
+        cmocka_unit_test(sansa_keeps_its_budget_and_its_bits),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -31,13 +31,23 @@ typedef struct workspace {
 
 typedef struct inverter {
     const sparse_matrix *l;
-    sparse_matrix *m; /* row j begins at j · keep */
+    sparse_matrix *m; /* row j begins at column_begin */
     uint32_t *counts; /* [n] entries of the rows of m */
     double *squares;  /* [n] |r|² before the last step */
     uint8_t *skipped; /* [n] left out of this scan */
     workspace *workspaces;
-    uint32_t keep;
 } inverter;
+
+/* The column of M gets as many entries as that of L has, with its diagonal. */
+static uint64_t column_begin(const sparse_matrix *l, uint32_t j)
+{
+    return l->indptr[j] + j;
+}
+
+static uint32_t column_room(const sparse_matrix *l, uint32_t j)
+{
+    return (uint32_t)(l->indptr[j + 1] - l->indptr[j]) + 1;
+}
 
 static topn_status open_column_create(topn_context *context, uint32_t n, open_column *out)
 {
@@ -107,10 +117,9 @@ static void add_product(const sparse_matrix *l, const uint32_t *indices, const f
 /* r of column j, for the caller to reset; gives |r|². */
 static double fill_residual(const inverter *all, workspace *work, uint32_t j)
 {
-    const uint64_t begin = (uint64_t)j * all->keep;
+    const uint64_t begin = column_begin(all->l, j);
     add(&work->residual, j, 1);
-    add_product(all->l, all->m->indices + begin, all->m->values + begin, all->counts[j], -1,
-                &work->residual);
+    add_product(all->l, all->m->indices + begin, all->m->values + begin, all->counts[j], -1, &work->residual);
     double square = 0;
     for (uint32_t at = 0; at < work->residual.count; at++)
         square += work->residual.values[work->residual.indices[at]] * work->residual.values[work->residual.indices[at]];
@@ -120,7 +129,7 @@ static double fill_residual(const inverter *all, workspace *work, uint32_t j)
 /* m += α·s along the direction s, and its largest entries are kept; the diagonal is 1 and always stays. */
 static void move_column(inverter *all, workspace *work, uint32_t j, double alpha, uint32_t count)
 {
-    const uint64_t begin = (uint64_t)j * all->keep;
+    const uint64_t begin = column_begin(all->l, j);
     uint32_t *indices = all->m->indices + begin;
     float *values = all->m->values + begin;
     for (uint32_t at = 1; at < all->counts[j]; at++)
@@ -128,7 +137,27 @@ static void move_column(inverter *all, workspace *work, uint32_t j, double alpha
     for (uint32_t at = 0; at < count; at++)
         if (work->places[at] != j)
             add(&work->sum, work->places[at], alpha * work->direction[at]);
-    all->counts[j] = 1 + take_largest(work, &work->sum, all->keep - 1, indices + 1, values + 1);
+    all->counts[j] = 1 + take_largest(work, &work->sum, column_room(all->l, j) - 1, indices + 1, values + 1);
+    reset(&work->sum);
+}
+
+/* m by forward substitution, whole, then its largest entries. */
+static void solve_column(inverter *all, uint32_t j)
+{
+    workspace *work = &all->workspaces[thread_index()];
+    const sparse_matrix *l = all->l;
+    const uint64_t begin = column_begin(l, j);
+    add(&work->sum, j, 1);
+    for (uint32_t i = j; i < l->rows; i++) {
+        const double value = work->sum.values[i];
+        for (uint64_t at = l->indptr[i]; value != 0 && at < l->indptr[i + 1]; at++)
+            add(&work->sum, l->indices[at], -value * l->values[at]);
+    }
+    work->sum.values[j] = 0; /* never among the largest: it has its own place */
+    all->m->indices[begin] = j;
+    all->m->values[begin] = 1;
+    all->counts[j] = 1 + take_largest(work, &work->sum, column_room(l, j) - 1, all->m->indices + begin + 1,
+                                      all->m->values + begin + 1);
     reset(&work->sum);
 }
 
@@ -137,8 +166,7 @@ static void improve_column(inverter *all, uint32_t j)
 {
     workspace *work = &all->workspaces[thread_index()];
     all->squares[j] = fill_residual(all, work, j);
-    const uint32_t count =
-        take_largest(work, &work->residual, all->keep, work->places, work->direction);
+    const uint32_t count = take_largest(work, &work->residual, column_room(all->l, j), work->places, work->direction);
     add_product(all->l, work->places, work->direction, count, 1, &work->product);
     double along = 0, square = 0;
     for (uint32_t at = 0; at < work->product.count; at++) {
@@ -156,14 +184,14 @@ static void improve_column(inverter *all, uint32_t j)
 static void start_column(inverter *all, uint32_t j)
 {
     const sparse_matrix *l = all->l;
-    const uint64_t begin = (uint64_t)j * all->keep, from = l->indptr[j];
+    const uint64_t begin = column_begin(all->l, j), from = l->indptr[j];
     workspace *work = &all->workspaces[thread_index()];
     all->m->indices[begin] = j;
     all->m->values[begin] = 1;
     for (uint64_t at = from; at < l->indptr[j + 1]; at++)
         add(&work->sum, l->indices[at], -l->values[at]);
-    all->counts[j] = 1 + take_largest(work, &work->sum, all->keep - 1, all->m->indices + begin + 1,
-                                           all->m->values + begin + 1);
+    all->counts[j] = 1 + take_largest(work, &work->sum, column_room(all->l, j) - 1, all->m->indices + begin + 1,
+                                      all->m->values + begin + 1);
     reset(&work->sum);
 }
 
@@ -175,8 +203,7 @@ static void measure_column(inverter *all, uint32_t j)
 }
 
 /* One pass over the columns that are not skipped. */
-static topn_status scan(topn_context *context, inverter *all, const char *stage,
-                        void (*visit)(inverter *, uint32_t))
+static topn_status scan(topn_context *context, inverter *all, const char *stage, void (*visit)(inverter *, uint32_t))
 {
     topn_status status = TOPN_OK;
     const uint32_t n = all->l->rows;
@@ -201,21 +228,25 @@ static double mean_square(const inverter *all)
     return sum / all->l->rows;
 }
 
-static topn_status run_scans(topn_context *context, inverter *all, int scans, int finetune_steps)
+static topn_status run_scans(topn_context *context, inverter *all, const inverse_settings *settings)
 {
     topn_status status;
     const uint32_t n = all->l->rows;
-    TRY(scan(context, all, "start", start_column));
-    for (int step = 0; step < scans; step++)
-        TRY(scan(context, all, "scan", improve_column));
-    for (int step = 0; step < finetune_steps; step++) {
+    if (settings->solve) {
+        TRY(scan(context, all, "invert", solve_column));
+    } else {
+        TRY(scan(context, all, "start", start_column));
+        for (int step = 0; step < settings->scans; step++)
+            TRY(scan(context, all, "scan", improve_column));
+    }
+    for (int step = 0; step < settings->finetune_steps && !settings->solve; step++) {
         TRY(scan(context, all, "measure", measure_column));
         const double mean = mean_square(all);
         for (uint32_t j = 0; j < n; j++)
             all->skipped[j] = all->squares[j] <= mean;
         TRY(scan(context, all, "finetune", improve_column));
+        memset(all->skipped, 0, n);
     }
-    memset(all->skipped, 0, n);
     TRY(scan(context, all, "measure", measure_column));
 done:
     return status;
@@ -255,23 +286,26 @@ done:
     return status; /* the caller frees */
 }
 
-topn_status triangle_approximate_inverse(topn_context *context, const sparse_matrix *columns, uint32_t keep, int scans,
-                                         int finetune_steps, sparse_matrix *out, double *residual)
+topn_status triangle_approximate_inverse(topn_context *context, const sparse_matrix *columns,
+                                         const inverse_settings *settings, sparse_matrix *out, double *residual)
 {
     topn_status status;
     const uint32_t n = columns->rows;
-    inverter all = {.l = columns, .m = out, .keep = keep};
+    inverter all = {.l = columns, .m = out};
     *out = (sparse_matrix){0};
-    TRY(sparse_create(context, n, n, (uint64_t)n * keep, out));
+    TRY(sparse_create(context, n, n, columns->indptr[n] + n, out));
     TRY(ALLOCATE(context, n, &all.counts));
     TRY(ALLOCATE_ZEROED(context, n, &all.squares));
     TRY(ALLOCATE_ZEROED(context, n, &all.skipped));
     TRY(make_workspaces(context, n, &all.workspaces));
-    TRY(run_scans(context, &all, scans, finetune_steps));
+    TRY(run_scans(context, &all, settings));
     *residual = sqrt(mean_square(&all));
-    for (uint32_t j = 0; j < n; j++)
-        out->indptr[j + 1] = all.counts[j];
-    TRY(sparse_close_up(context, out, keep));
+    for (uint32_t j = 0; j < n; j++) {
+        const uint64_t from = column_begin(columns, j), to = out->indptr[j];
+        memmove(out->indices + to, out->indices + from, all.counts[j] * sizeof *out->indices);
+        memmove(out->values + to, out->values + from, all.counts[j] * sizeof *out->values);
+        out->indptr[j + 1] = to + all.counts[j];
+    }
 done:
     free_workspaces(all.workspaces, context->threads);
     free(all.counts);
@@ -282,7 +316,7 @@ done:
     return status;
 }
 
-uint64_t triangle_inverse_bytes(uint64_t items, uint64_t keep, int threads)
+uint64_t triangle_inverse_bytes(uint64_t items, uint64_t entries, int threads)
 {
-    return 8 * items * keep + 24 * items + (uint64_t)threads * 60 * items;
+    return 8 * (entries + items) + 24 * items + (uint64_t)threads * 60 * items;
 }
