@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How near training of the dense models comes to the machine's own limit: the rate of each phase of EASE and CHOL as a
- * share of the rate of plain matrix products, both measured in this run on all threads.
+ * How near training of the dense models comes to the machine's own limit: the rate of each phase of EASE, CHOL and the
+ * inverse factor, in both layouts of the matrix, as a share of the rate of plain matrix products, both measured in this
+ * run on all threads; and the peak memory beside the predicted one.
  *
  * usage: training [ITEMS [USERS]]        (8000 20000)
+ *        training DATA                   any file that topn reads
  *
- * The data are random with the popularity of rank r falling as 1/(r + 20); what they hold does not change the
- * arithmetic of the factorisations.
+ * The peak is that of the process so far, so the runs that need least come first. The data are random with the
+ * popularity of rank r falling as 1/(r + 20); what they hold does not change the arithmetic of the factorisations.
  */
 #include <topn/topn.h>
 
@@ -89,49 +91,63 @@ static void report(const char *phase, double seconds, double cubes, double items
     printf("  %-14s %9.3f s  %7.1f GFLOP/s  %5.1f %% of products\n", phase, seconds, rate, 100 * rate / limit);
 }
 
-static void train(const topn_data *data, const char *method, double limit)
+static void train(const topn_data *data, const char *method, const char *storage, double limit)
 {
     topn_options *options;
     topn_model *model;
     topn_cost cost;
     check(topn_options_create(context, TOPN_KIND_METHOD, method, &options));
     check(topn_options_set(context, options, "k", "200"));
+    check(topn_options_set(context, options, "storage", storage));
     check(topn_train_cost(context, data, options, &cost));
     check(topn_train(context, data, options, NULL, &model));
     const double items = topn_data_items(data);
-    printf("%s --k 200\n", method);
-    printf("  %-14s %9.3f s\n", "gram", figure(model, "run.seconds.gram"));
-    report("factor", figure(model, "run.seconds.factor"), 1.0 / 3, items, limit);
-    report("invert", figure(model, "run.seconds.invert"), 2.0 / 3, items, limit);
+    const double gram = figure(model, "run.seconds.gram"), factor = figure(model, "run.seconds.factor");
+    const double total_cubes = cost.flops / (items * items * items);
+    printf("%s --k 200 --storage %s\n", method, storage);
+    printf("  %-14s %9.3f s\n", "gram", gram);
+    report("factor", factor, 1.0 / 3, items, limit);
+    report("invert", figure(model, "run.seconds.invert"), total_cubes < 0.9 ? 1.0 / 3 : 2.0 / 3, items, limit);
     const double again = figure(model, "run.seconds.factor-again");
     if (!isnan(again))
         report("factor again", again, 1.0 / 3, items, limit);
+    const double prune = figure(model, strcmp(method, "ease") == 0 ? "run.seconds.weights" : "run.seconds.prune");
+    printf("  %-14s %9.3f s\n", "prune", prune);
     const double ideal = cost.flops / limit * 1e-9, total = figure(model, "run.seconds.total");
     printf("  %-14s %9.3f s  %.2f x the time of its %.3g flops at the rate of products\n", "all", total, total / ideal,
            cost.flops);
-    printf("  peak           %9.2f GB  predicted %.2f GB  (4 N^2 = %.2f GB)\n", figure(model, "run.peak-bytes") * 1e-9,
-           (double)cost.peak_bytes * 1e-9, 4 * items * items * 1e-9);
+    const double peak = figure(model, "run.peak-bytes") * 1e-9, predicted = (double)cost.peak_bytes * 1e-9;
+    printf("  %-14s %9.2f GB  predicted %.2f GB, ratio %.2f  (4 N^2 = %.2f GB)\n", "peak", peak, predicted,
+           peak / predicted, 4 * items * items * 1e-9);
     topn_model_free(model);
     topn_options_free(options);
 }
 
 int main(int count, char **arguments)
 {
-    const uint32_t items = count > 1 ? (uint32_t)strtoul(arguments[1], NULL, 10) : 8000;
+    static const char *const methods[] = {"inverse-factor", "ease", "chol"}, *const storages[] = {"half", "full"};
+    char *end = NULL;
+    const uint32_t items = count > 1 ? (uint32_t)strtoul(arguments[1], &end, 10) : 8000;
     const uint32_t users = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : 20000;
-    if (!items || !users || count > 3) {
-        fprintf(stderr, "usage: training [ITEMS [USERS]]\n");
+    const bool from_file = end && *end;
+    if ((!from_file && (!items || !users)) || count > (from_file ? 2 : 3)) {
+        fprintf(stderr, "usage: training [ITEMS [USERS]] | training DATA\n");
         return 2;
     }
     if (topn_context_create(&context) != TOPN_OK)
         return 1;
     double limit = NAN;
+    topn_data *data = NULL;
     check(topn_doctor(context, keep_rate, &limit));
-    topn_data *data = make_data(users, items);
-    printf("%u items, %u users, %llu events, %d threads; matrix products %.1f GFLOP/s\n", items, users,
-           (unsigned long long)topn_data_events(data), topn_context_threads(context), limit);
-    train(data, "ease", limit);
-    train(data, "chol", limit);
+    if (from_file)
+        check(topn_data_read(context, arguments[1], NULL, &data));
+    else
+        data = make_data(users, items);
+    printf("%u items, %u users, %llu events, %d threads; matrix products %.1f GFLOP/s\n", topn_data_items(data),
+           topn_data_users(data), (unsigned long long)topn_data_events(data), topn_context_threads(context), limit);
+    for (size_t storage = 0; storage < sizeof storages / sizeof *storages; storage++)
+        for (size_t method = 0; method < sizeof methods / sizeof *methods; method++)
+            train(data, methods[method], storages[storage], limit);
     topn_data_free(data);
     topn_context_free(context);
     return 0;

@@ -43,7 +43,7 @@ static const option_row inverse_factor_options[] = {
                   "order of items in the factorisation: last items have the shortest embeddings"),
     OPTION_CHOICE(inverse_factor_params, prune, "prune", "global", "global|item|row",
                   "keep the largest numbers of all items together, of each item, or of each dimension"),
-    OPTION_REAL(inverse_factor_params, popular_share, "popular-share", 0.125, 0, 1,
+    OPTION_REAL(inverse_factor_params, popular_share, "popular-share", 0.25, 0, 1,
                 "with --prune global or item: this share of k is kept for each item's largest numbers among the last "
                 "dimensions, which many items share"),
     OPTION_REAL(inverse_factor_params, popular_dimensions, "popular-dimensions", 0.02, 0, 1,
