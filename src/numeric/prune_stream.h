@@ -19,7 +19,8 @@ typedef struct row_stream {
     bool needs_scratch;
 } row_stream;
 
-/* The `keep` entries of largest magnitude of all. Makes every row four times. */
+/* The `keep` entries of largest magnitude of all. Makes every row once, and some twice; room for another `keep` and a
+ * quarter of them stands beside the result. */
 topn_status stream_prune_global(topn_context *context, const row_stream *stream, uint64_t keep, sparse_matrix *out);
 
 /* In each row its k entries of largest magnitude. */

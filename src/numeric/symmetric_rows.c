@@ -140,17 +140,28 @@ done:
     return status;
 }
 
+enum { GATHER_ROWS = 16 }; /* rows taken together: a cache line of every column written */
+
 void triangle_gather_columns(const symmetric *a, size_t first, size_t count, float *out)
 {
     const size_t n = a->n;
     for (size_t c = 0; c < count; c++)
         memset(out + c * n, 0, (first + c) * sizeof *out);
-    for (size_t r = first; r < n; r++) {
-        const float *row = symmetric_row(a, r) + first;
-        const size_t width = r - first + 1 < count ? r - first + 1 : count;
-        for (size_t c = 0; c < width; c++)
-            out[c * n + r] = row[c];
+    size_t r = first;
+    for (; r < n && r < first + count; r++)
+        for (size_t c = 0; c <= r - first; c++)
+            out[c * n + r] = symmetric_row(a, r)[first + c];
+    for (; r + GATHER_ROWS <= n; r += GATHER_ROWS) {
+        const float *row[GATHER_ROWS];
+        for (size_t i = 0; i < GATHER_ROWS; i++)
+            row[i] = symmetric_row(a, r + i) + first;
+        for (size_t c = 0; c < count; c++)
+            for (size_t i = 0; i < GATHER_ROWS; i++)
+                out[c * n + r + i] = row[i][c];
     }
+    for (; r < n; r++)
+        for (size_t c = 0; c < count; c++)
+            out[c * n + r] = symmetric_row(a, r)[first + c];
 }
 
 void symmetric_gather(const symmetric *a, size_t first, size_t count, float *out)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "numeric/prune.h"
+#include "numeric/prune_stream.h"
 #include "numeric/sparse.h"
 
 #include <setjmp.h>
@@ -222,6 +222,68 @@ static void same_result_at_any_thread_count(void **state)
     topn_context_free(context);
 }
 
+/* Rows of a dense matrix, copied as if they had to be made. */
+static void copy_rows(const void *matrix, size_t first, size_t count, float *scratch, const float **row, size_t *width)
+{
+    const dense_matrix *from = matrix;
+    memcpy(scratch, from->values + first * from->columns, count * from->columns * sizeof *scratch);
+    for (size_t i = 0; i < count; i++) {
+        row[i] = scratch + i * from->columns;
+        width[i] = from->columns;
+    }
+}
+
+static void assert_equal_matrices(const sparse_matrix *a, const sparse_matrix *b)
+{
+    assert_int_equal(a->rows, b->rows);
+    assert_memory_equal(a->indptr, b->indptr, ((size_t)a->rows + 1) * sizeof *a->indptr);
+    assert_memory_equal(a->indices, b->indices, a->indptr[a->rows] * sizeof *a->indices);
+    assert_memory_equal(a->values, b->values, a->indptr[a->rows] * sizeof *a->values);
+}
+
+/* So many rows that the threshold is guessed from a sample of blocks: random values; many ties; large ones in the
+ * sampled blocks only, so that the guess is too high; none in them, so that it is too low; almost all zeros. */
+static void streams_equal_the_whole_matrix(void **state)
+{
+    enum { ROWS = 4500, COLUMNS = 50, KINDS = 5, EACH = 16 * STREAM_BLOCK };
+    static const uint64_t keeps[] = {1, 1000, 20000, 150000, 1000000};
+    (void)state;
+    topn_context *context;
+    assert_int_equal(topn_context_create(&context), TOPN_OK);
+    dense_matrix matrix = {.values = malloc(sizeof(float) * ROWS * COLUMNS), .rows = ROWS, .columns = COLUMNS};
+    const row_stream stream = {
+        .rows = ROWS, .columns = COLUMNS, .matrix = &matrix, .make = copy_rows, .needs_scratch = true};
+    for (int kind = 0; kind < KINDS; kind++) {
+        for (size_t at = 0; at < (size_t)ROWS * COLUMNS; at++) {
+            const bool sampled = at / COLUMNS % EACH < STREAM_BLOCK;
+            const float value = (float)random_normal(3, RANDOM_ORDER, at);
+            matrix.values[at] = kind == 0   ? value
+                                : kind == 1 ? roundf(value * 2)
+                                : kind == 4 ? (at % 97 ? 0.0f : value)
+                                            : value * (sampled == (kind == 2) ? 1000.0f : 1.0f);
+        }
+        for (size_t k = 0; k < sizeof keeps / sizeof *keeps; k++) {
+            sparse_matrix whole, streamed;
+            context->threads = 1 + (int)k % 3;
+            assert_int_equal(prune_global(context, &matrix, keeps[k], &whole), TOPN_OK);
+            assert_int_equal(stream_prune_global(context, &stream, keeps[k], &streamed), TOPN_OK);
+            assert_equal_matrices(&whole, &streamed);
+            sparse_clear(&whole);
+            sparse_clear(&streamed);
+        }
+        for (uint32_t k = 1; k < 80; k += 26) {
+            sparse_matrix whole, streamed;
+            assert_int_equal(prune_rows(context, &matrix, k, false, NULL, &whole), TOPN_OK);
+            assert_int_equal(stream_prune_rows(context, &stream, k, &streamed), TOPN_OK);
+            assert_equal_matrices(&whole, &streamed);
+            sparse_clear(&whole);
+            sparse_clear(&streamed);
+        }
+    }
+    free(matrix.values);
+    topn_context_free(context);
+}
+
 static void transpose_twice_is_the_same(void **state)
 {
     (void)state;
@@ -246,6 +308,7 @@ static void transpose_twice_is_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(streams_equal_the_whole_matrix),
         cmocka_unit_test(global_equals_sort),
         cmocka_unit_test(rows_equal_sort),
         cmocka_unit_test(columns_equal_sort),
