@@ -75,7 +75,7 @@ static uint64_t eliminate(factorisation *all, uint32_t i, uint64_t at, uint32_t 
         for (uint64_t m = row; m < pivot; m++)
             sum += (double)(scratch[l->indices[m]] * l->values[m]);
         float value = (float)((a->values[at] - sum) / l->values[pivot]);
-        if (!(fabs((double)value) >= all->settings->drop))
+        if (!(fabs((double)value) >= all->settings->drop) && j >= all->settings->anchors)
             value = 0.0f;
         a->values[at] = scratch[j] = value;
     }
@@ -88,16 +88,17 @@ static uint64_t eliminate(factorisation *all, uint32_t i, uint64_t at, uint32_t 
 static void finish(factorisation *all, uint32_t i)
 {
     const sparse_matrix *a = all->a;
-    const uint64_t begin = a->indptr[i], length = a->indptr[i + 1] - begin;
-    uint64_t to = all->l->indptr[i];
-    magnitude_limit limit = magnitude_limit_of(a->values + begin, length, all->settings->keep - 1);
+    const uint64_t begin = a->indptr[i], end = a->indptr[i + 1];
+    uint64_t to = all->l->indptr[i], others = begin;
+    while (others < end && a->indices[others] < all->settings->anchors)
+        others++;
+    magnitude_limit limit =
+        magnitude_limit_of(a->values + others, end - others, all->settings->keep - 1 - (others - begin));
     double squares = 0;
-    for (uint64_t at = begin; at < begin + length; at++) {
+    for (uint64_t at = begin; at < end; at++) {
         const float value = a->values[at];
-        const uint32_t order = magnitude_order(value);
-        if (order < limit.order || (order == limit.order && !limit.ties))
+        if (at >= others && !magnitude_kept(value, &limit))
             continue;
-        limit.ties -= order == limit.order;
         all->l->indices[to] = a->indices[at];
         all->l->values[to++] = value;
         squares += (double)value * value;

@@ -10,10 +10,11 @@
 #include "numeric/matrix.h"
 
 typedef struct incomplete_settings {
-    double diagonal; /* of A: the same for all rows */
-    uint32_t keep;   /* non-zeros of a row of L, its diagonal included; ≥ 1 */
-    double drop;     /* an entry of L of less magnitude is left out */
-    double floor;    /* of the squared pivots, > 0 */
+    double diagonal;  /* of A: the same for all rows */
+    uint32_t keep;    /* non-zeros of a row of L, its diagonal included; ≥ 1 */
+    uint32_t anchors; /* the first columns are kept in any case; < keep */
+    double drop;      /* another entry of L of less magnitude is left out */
+    double floor;     /* of the squared pivots, > 0 */
 } incomplete_settings;
 
 /* a: A strictly below its diagonal, columns ascending; its values are overwritten. L has entries where A has some, and

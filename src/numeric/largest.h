@@ -5,6 +5,7 @@
 #ifndef TOPN_NUMERIC_LARGEST_H
 #define TOPN_NUMERIC_LARGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -26,6 +27,16 @@ typedef struct magnitude_limit {
 /* The limit that keeps the `keep` entries of largest magnitude of values[0 … count), and never an exact zero. Three
  * passes, O(count). */
 magnitude_limit magnitude_limit_of(const float *values, size_t count, size_t keep);
+
+/* Is this entry, the next one of the list, among them? Counts the ties down. */
+static inline bool magnitude_kept(float value, magnitude_limit *limit)
+{
+    const uint32_t order = magnitude_order(value);
+    if (order < limit->order || (order == limit->order && !limit->ties))
+        return false;
+    limit->ties -= order == limit->order;
+    return true;
+}
 
 /* Zeroes all but the `keep` entries of largest magnitude, ties to the smaller index. O(count). */
 void keep_largest(float *values, size_t count, size_t keep);

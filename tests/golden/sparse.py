@@ -30,15 +30,16 @@ def show(name, values):
     print("};")
 
 
-def largest(values, keep):
-    """Which entries are the `keep` largest by magnitude."""
-    chosen = np.zeros(len(values), bool)
-    chosen[np.argsort(-np.abs(values), kind="stable")[:keep]] = True
+def largest(values, keep, anchors):
+    """Which entries are the first ones or, `keep` in all, the largest others by magnitude."""
+    first = min(anchors, len(values))
+    chosen = np.arange(len(values)) < first
+    chosen[first + np.argsort(-np.abs(values[first:]), kind="stable")[:max(keep - first, 0)]] = True
     return chosen & (values != 0)
 
 
-def inverse_factor(x, k):
-    """Row i over its k - 1 strongest earlier neighbours and itself."""
+def inverse_factor(x, k, anchors):
+    """Row i over the first items, the strongest other earlier neighbours, k - 1 in all, and itself."""
     g = x.T @ x
     mean = x.mean(0)
     variance = np.diag(g) - len(x) * mean**2
@@ -46,8 +47,9 @@ def inverse_factor(x, k):
     system = g + L2 * np.eye(ITEMS)
     f = np.zeros((ITEMS, ITEMS))
     for i in range(ITEMS):
-        earlier = [j for j in sorted(range(i), key=lambda j: -value[i, j]) if g[i, j] > 0][:k - 1]
-        s = sorted(earlier) + [i]
+        first = list(range(min(anchors, i)))
+        others = [j for j in sorted(range(len(first), i), key=lambda j: -value[i, j]) if g[i, j] > 0]
+        s = first + sorted(others[:k - 1 - len(first)]) + [i]
         unit = np.zeros(len(s))
         unit[-1] = 1
         z = np.linalg.solve(system[np.ix_(s, s)], unit)
@@ -55,7 +57,7 @@ def inverse_factor(x, k):
     return f
 
 
-def incomplete(a, k, drop):
+def incomplete(a, k, drop, anchors):
     """L over the non-zeros of A below its diagonal: k - 1 of them a row and the diagonal."""
     n = len(a)
     l = np.zeros((n, n))
@@ -63,23 +65,23 @@ def incomplete(a, k, drop):
         row = np.zeros(n)
         for j in np.flatnonzero(a[i, :i]):
             row[j] = (a[i, j] - row[:j] @ l[j, :j]) / l[j, j]
-            if abs(row[j]) < drop:
+            if abs(row[j]) < drop and j >= anchors:
                 row[j] = 0
-        l[i] = row * largest(row, k - 1)
+        l[i, :i] = row[:i] * largest(row[:i], k - 1, anchors)
         l[i, i] = np.sqrt(max(a[i, i] - l[i] @ l[i], 0.5 * (BETA - 1)))
     return l
 
 
-def chol(f, k, candidates):
+def chol(f, k, candidates, anchors):
     scale = np.sqrt((f**2).sum(0))
     s = (f / scale).T @ (f / scale)
     a = np.diag(np.full(ITEMS, BETA - 1))
     for i in range(ITEMS):
-        a[i, :i] = -s[i, :i] * largest(s[i, :i], candidates)
+        a[i, :i] = -s[i, :i] * largest(s[i, :i], candidates, anchors)
     first = np.diag(np.full(ITEMS, np.sqrt(BETA - 1)))
     for i in range(ITEMS):
-        first[i, :i] = -s[i, :i] * largest(s[i, :i], k - 1) / np.sqrt(BETA - 1)
-    return scale[:, None] * incomplete(a, k, 1e-4), scale[:, None] * first, np.linalg.eigvalsh(s)[-1]
+        first[i, :i] = -s[i, :i] * largest(s[i, :i], k - 1, anchors) / np.sqrt(BETA - 1)
+    return scale[:, None] * incomplete(a, k, 1e-4, anchors), scale[:, None] * first, np.linalg.eigvalsh(s)[-1]
 
 
 x = interactions()
@@ -88,10 +90,12 @@ x = x[:, order]
 print("/* SPDX-License-Identifier: Apache-2.0 */")
 print("/* Written by sparse.py beside this file. Rows and columns in model order: most events first. */")
 show("golden_order", order)
-f = inverse_factor(x, 4)
-show("golden_inverse_factor_4", f)
-show("golden_diagonal_4", (f**2).sum(0))
-incomplete_4, first_order_4, top = chol(f, 4, 8)
-show("golden_chol_sparse_4", incomplete_4)
-show("golden_first_order_4", first_order_4)
-show("golden_lambda_max_4", [top])
+for anchors in 0, 2:
+    name = f"anchors_{anchors}"
+    f = inverse_factor(x, 4, anchors)
+    show("golden_inverse_factor_" + name, f)
+    show("golden_diagonal_" + name, (f**2).sum(0))
+    factor, first_order, top = chol(f, 4, 8, anchors)
+    show("golden_chol_sparse_" + name, factor)
+    show("golden_first_order_" + name, first_order)
+    show("golden_lambda_max_" + name, [top])

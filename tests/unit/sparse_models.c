@@ -339,16 +339,37 @@ static void check_golden_rows(const topn_model *model, const double *expected, b
                                expected[transposed ? c * GOLDEN_ITEMS + r : r * GOLDEN_ITEMS + c], 1e-5);
 }
 
+static void check_fsai(const char *anchors, const double *factor, const double *diagonal)
+{
+    topn_data *golden = golden_data();
+    topn_model *model = train(golden, "fsai", PAIRS("l2=3", "k=4", anchors));
+    check_golden_rows(model, factor, true);
+    for (size_t r = 0; r < GOLDEN_ITEMS; r++) {
+        const double expected = -1 / diagonal[r];
+        assert_true(fabs(model->table.priors[(size_t)golden_order[r]] - expected) <= 1e-5 * fabs(expected));
+    }
+    topn_model_free(model);
+    topn_data_free(golden);
+}
+
 static void fsai_equals_numpy(void **state)
 {
     (void)state;
+    check_fsai("anchors=0", golden_inverse_factor_anchors_0, golden_diagonal_anchors_0);
+    check_fsai("anchors=2", golden_inverse_factor_anchors_2, golden_diagonal_anchors_2);
+}
+
+static void check_chol(const char *anchors, const double *incomplete, const double *first_order, double lambda_max)
+{
     topn_data *golden = golden_data();
-    topn_model *model = train(golden, "fsai", PAIRS("l2=3", "k=4"));
-    check_golden_rows(model, golden_inverse_factor_4, true);
-    for (size_t r = 0; r < GOLDEN_ITEMS; r++) {
-        const double expected = -1 / golden_diagonal_4[r];
-        assert_true(fabs(model->table.priors[(size_t)golden_order[r]] - expected) <= 1e-5 * fabs(expected));
-    }
+    topn_model *model = train(golden, "chol-sparse", PAIRS("l2=3", "k=4", "inverse-k=4", "beta=2.5", anchors));
+    check_golden_rows(model, incomplete, false);
+    const double lambda = strtod(record_get(&model->metadata, "train.lambda-max"), NULL);
+    assert_true(fabs(lambda - lambda_max) <= 1e-3 * lambda_max);
+    topn_model_free(model);
+    model =
+        train(golden, "chol-sparse", PAIRS("l2=3", "k=4", "inverse-k=4", "beta=2.5", "factor=first-order", anchors));
+    check_golden_rows(model, first_order, false);
     topn_model_free(model);
     topn_data_free(golden);
 }
@@ -356,16 +377,8 @@ static void fsai_equals_numpy(void **state)
 static void chol_sparse_equals_numpy(void **state)
 {
     (void)state;
-    topn_data *golden = golden_data();
-    topn_model *model = train(golden, "chol-sparse", PAIRS("l2=3", "k=4", "beta=2.5"));
-    check_golden_rows(model, golden_chol_sparse_4, false);
-    const double lambda = strtod(record_get(&model->metadata, "train.lambda-max"), NULL);
-    assert_true(fabs(lambda - golden_lambda_max_4[0]) <= 1e-3 * golden_lambda_max_4[0]);
-    topn_model_free(model);
-    model = train(golden, "chol-sparse", PAIRS("l2=3", "k=4", "beta=2.5", "factor=first-order"));
-    check_golden_rows(model, golden_first_order_4, false);
-    topn_model_free(model);
-    topn_data_free(golden);
+    check_chol("anchors=0", golden_chol_sparse_anchors_0, golden_first_order_anchors_0, golden_lambda_max_anchors_0[0]);
+    check_chol("anchors=2", golden_chol_sparse_anchors_2, golden_first_order_anchors_2, golden_lambda_max_anchors_2[0]);
 }
 
 /* The weights y = x·weights of a shared table, [n × n]. */
@@ -393,7 +406,8 @@ static void full_models_are_ease(void **state)
             topn_model *model =
                 which
                     ? train(data, "chol-sparse",
-                            PAIRS("l2=5", "ridge-exponent=0.5", "k=60", "history-cap=0", "drop=0", orders[order]))
+                            PAIRS("l2=5", "ridge-exponent=0.5", "k=60", "inverse-k=60", "history-cap=0", "drop=0",
+                                  orders[order]))
                     : train(data, "fsai", PAIRS("l2=5", "ridge-exponent=0.5", "k=60", "history-cap=0", orders[order]));
             double *weights = weights_of(model);
             for (size_t i = 0; i < ITEMS; i++)

@@ -48,7 +48,7 @@ static const option_row chol_sparse_options[] = {
     LINEAR_OPTIONS(chol_sparse_params),
     SPARSE_OPTIONS(chol_sparse_params, "popular-first"),
     OPTION_INTEGER(chol_sparse_params, inverse_k, "inverse-k", 0, 0, SPARSE_MOST_K,
-                   "non-zeros of a row of the approximate inverse factor; 0 = as many as --k"),
+                   "non-zeros of a row of the approximate inverse factor; 0 = half of --k"),
     OPTION_REAL(chol_sparse_params, candidates, "candidates", 2, 1, 100,
                 "the factorisation looks at this many times k partial correlations of each item"),
     OPTION_REAL(chol_sparse_params, drop, "drop", 0.0001, 0, 1,
@@ -64,9 +64,16 @@ static const option_table chol_sparse_option_table = OPTION_TABLE(chol_sparse_pa
 static sparse_params inverse_params(const chol_sparse_params *params)
 {
     sparse_params out = params->sparse;
-    if (params->inverse_k)
-        out.k = params->inverse_k;
+    out.k = params->inverse_k ? params->inverse_k : (params->sparse.k + 1) / 2;
     return out;
+}
+
+/* Anchors of F that are anchors of L, too. */
+static uint32_t kept_anchors(const chol_sparse_params *params)
+{
+    const sparse_params inverse = inverse_params(params);
+    const uint32_t of_f = sparse_anchors(&inverse), of_l = sparse_anchors(&params->sparse);
+    return of_f < of_l ? of_f : of_l;
 }
 
 /* Entries before the diagonal that a row of A keeps. */
@@ -159,10 +166,10 @@ typedef struct row_worker {
     float *values; /* [items] */
 } row_worker;
 
-/* Row i of S before its diagonal; its `keep` largest entries go to indices and values, negated, columns ascending.
- * Gives their number. */
-static uint32_t correlation_row(const sparse_matrix *f, const sparse_matrix *ft, uint32_t i, uint32_t keep,
-                                row_worker *worker, uint32_t *indices, float *values)
+/* Row i of S before its diagonal; its anchors and its largest other entries, `keep` in all, go to indices and values,
+ * negated, columns ascending. Gives their number. */
+static uint32_t correlation_row(const sparse_matrix *f, const sparse_matrix *ft, uint32_t i, uint32_t anchors,
+                                uint32_t keep, row_worker *worker, uint32_t *indices, float *values)
 {
     gram_row *row = &worker->row;
     for (uint64_t above = ft->indptr[i]; above < ft->indptr[i + 1]; above++) {
@@ -171,17 +178,16 @@ static uint32_t correlation_row(const sparse_matrix *f, const sparse_matrix *ft,
         for (uint64_t at = f->indptr[r]; f->indices[at] < i; at++) /* the row holds i */
             gram_row_add(row, f->indices[at], scale * f->values[at]);
     }
-    for (uint32_t at = 0; at < row->count; at++)
-        worker->values[at] = row->values[row->columns[at]];
-    magnitude_limit limit = magnitude_limit_of(worker->values, row->count, keep);
     uint32_t count = 0;
-    for (uint32_t at = 0; at < row->count && keep; at++) {
-        const uint32_t order = magnitude_order(worker->values[at]);
-        if (order < limit.order || (order == limit.order && !limit.ties))
-            continue;
-        limit.ties -= order == limit.order;
-        indices[count++] = row->columns[at];
-    }
+    for (uint32_t column = 0; column < anchors && column < i; column++)
+        if (row->values[column] != 0.0f)
+            indices[count++] = column;
+    for (uint32_t at = 0; at < row->count; at++)
+        worker->values[at] = row->columns[at] < anchors ? 0.0f : row->values[row->columns[at]];
+    magnitude_limit limit = magnitude_limit_of(worker->values, row->count, keep - count);
+    for (uint32_t at = 0; at < row->count; at++)
+        if (magnitude_kept(worker->values[at], &limit))
+            indices[count++] = row->columns[at];
     indices_sort(indices, count);
     for (uint32_t at = 0; at < count; at++)
         values[at] = -row->values[indices[at]];
@@ -190,8 +196,8 @@ static uint32_t correlation_row(const sparse_matrix *f, const sparse_matrix *ft,
 }
 
 /* A below its diagonal. f, ft: F·D^-½ and its transpose. */
-static topn_status correlations(topn_context *context, const sparse_matrix *f, const sparse_matrix *ft, uint32_t keep,
-                                sparse_matrix *a)
+static topn_status correlations(topn_context *context, const sparse_matrix *f, const sparse_matrix *ft,
+                                uint32_t anchors, uint32_t keep, sparse_matrix *a)
 {
     topn_status status;
     const uint32_t n = f->rows;
@@ -211,7 +217,7 @@ static topn_status correlations(topn_context *context, const sparse_matrix *f, c
         const uint32_t end = n - begin < ROW_BATCH ? n : begin + ROW_BATCH;
 #pragma omp parallel for num_threads(context->threads) schedule(dynamic, 8)
         for (uint32_t i = begin; i < end; i++)
-            counts[i] = correlation_row(f, ft, i, keep, &workers[thread_index()], a->indices + a->indptr[i],
+            counts[i] = correlation_row(f, ft, i, anchors, keep, &workers[thread_index()], a->indices + a->indptr[i],
                                         a->values + a->indptr[i]);
     }
     TRY(sparse_close_gaps(context, counts, a));
@@ -254,6 +260,7 @@ static topn_status factor(topn_context *context, sparse_matrix *a, const chol_sp
         return first_order(context, a, beta, l);
     const incomplete_settings settings = {.diagonal = beta - 1,
                                           .keep = (uint32_t)params->sparse.k,
+                                          .anchors = kept_anchors(params),
                                           .drop = params->drop,
                                           .floor = pivot_floor * (beta - 1)};
     uint64_t raised = 0;
@@ -275,7 +282,7 @@ static topn_status from_factor_to_correlations(topn_context *context, sparse_mat
     TRY(sparse_transpose(context, f, &ft));
     TRY(choose_beta(context, f, &ft, params->beta, metadata, beta));
     const double start = clock_seconds();
-    TRY(correlations(context, f, &ft, kept_correlations(params, f->rows), a));
+    TRY(correlations(context, f, &ft, kept_anchors(params), kept_correlations(params, f->rows), a));
     TRY(linear_phase(context, metadata, "correlations", start));
 done:
     sparse_clear(&ft);

@@ -95,18 +95,29 @@ static int by_column(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* The strongest of a filled row of G into heap [keep], columns ascending; gives their number. */
-static uint32_t choose(const moments *all, const gram_row *row, uint32_t item, const pattern_settings *settings,
-                       uint32_t keep, cell *heap)
+/* value(item, column) from a filled row of G. */
+static inline double value_of(const moments *all, const gram_row *row, uint32_t item, uint32_t column)
 {
-    const double offset = all->total * all->mean[item], scaling = all->scaling[item];
+    const double expected = all->total * all->mean[item] * all->mean[column];
+    return ((double)row->values[column] - expected) * all->scaling[item] * all->scaling[column];
+}
+
+/* The anchors and the strongest others of a filled row of G, columns ascending, to chosen [keep]; gives their number.
+ */
+static uint32_t choose(const moments *all, const gram_row *row, uint32_t item, const pattern_settings *settings,
+                       uint32_t keep, cell *chosen)
+{
+    const uint32_t anchors = settings->anchors < item ? settings->anchors : item;
+    for (uint32_t column = 0; column < anchors; column++)
+        chosen[column] = (cell){(float)value_of(all, row, item, column), 0, column};
+    cell *heap = chosen + anchors;
     uint32_t count = 0;
-    for (uint32_t at = 0; at < row->count; at++) {
+    keep -= anchors;
+    for (uint32_t at = 0; at < row->count && keep; at++) {
         const uint32_t column = row->columns[at];
-        if (column == item || (settings->earlier_only && column > item))
+        if (column == item || column < anchors || (settings->earlier_only && column > item))
             continue;
-        const double value =
-            ((double)row->values[column] - offset * all->mean[column]) * scaling * all->scaling[column];
+        const double value = value_of(all, row, item, column);
         const cell candidate = {(float)value, (float)(settings->by_magnitude ? fabs(value) : value), column};
         if (!((double)candidate.rank >= settings->threshold))
             continue;
@@ -121,7 +132,7 @@ static uint32_t choose(const moments *all, const gram_row *row, uint32_t item, c
         }
     }
     qsort(heap, count, sizeof *heap, by_column);
-    return count;
+    return anchors + count;
 }
 
 topn_status pattern_create(topn_context *context, const linear_system *system, const pattern_settings *settings,

@@ -15,6 +15,7 @@
 
 typedef struct pattern_settings {
     uint32_t keep;     /* entries of a row, at most; ≥ 1, and the number of items is enough */
+    uint32_t anchors;  /* the first items in model order, < keep, are in every later row, whatever their value */
     uint32_t cap;      /* of a longer history only this many events are counted; 0 = no limit */
     double alpha;      /* α */
     double threshold;  /* an entry whose value (or magnitude) is less is left out; −INFINITY = none */
@@ -23,7 +24,8 @@ typedef struct pattern_settings {
 } pattern_settings;
 
 /* Row i holds its strongest neighbours, without i itself, columns ascending, and their values; ties go to the lower
- * column. Only pairs that share a user are looked at. Rows and columns are model positions. Takes 8 bytes an entry and
+ * column. Only pairs that share a user are looked at, but for
+ * the anchors. Rows and columns are model positions. Takes 8 bytes an entry and
  * address space for keep·items of them; O(Σ_u |I_u|·min(|I_u|, cap)). The same bits at any number of threads. */
 topn_status pattern_create(topn_context *context, const linear_system *system, const pattern_settings *settings,
                            sparse_matrix *out);

@@ -83,12 +83,19 @@ done:
     return status;
 }
 
+uint32_t sparse_anchors(const sparse_params *params)
+{
+    const int64_t most = params->k > 1 ? params->k / 2 : 0;
+    return (uint32_t)(params->anchors < most ? params->anchors : most);
+}
+
 static topn_status choose_pattern(topn_context *context, const linear_system *system, const sparse_params *params,
                                   sparse_matrix *pattern, sparse_matrix *f)
 {
     topn_status status;
     const uint32_t n = system->x.columns;
-    const pattern_settings settings = {.keep = params->k > 1 ? (uint32_t)params->k - 1 : 1,
+    const pattern_settings settings = {.anchors = sparse_anchors(params),
+                                       .keep = params->k > 1 ? (uint32_t)params->k - 1 : 1,
                                        .cap = (uint32_t)params->history_cap,
                                        .alpha = params->alpha,
                                        .threshold = params->k > 1 ? -INFINITY : INFINITY,

@@ -16,7 +16,7 @@ enum { SPARSE_MOST_K = 4096 }; /* of a row of F: its block takes k² floats a th
 
 /* Options of every model built on F: the member named `sparse` of its parameter struct. */
 typedef struct sparse_params {
-    int64_t k, history_cap;
+    int64_t k, history_cap, anchors;
     double alpha;
     int order;
 } sparse_params;
@@ -27,9 +27,14 @@ typedef struct sparse_params {
                       "order of items: each is explained by items that come before it"),                               \
         OPTION_REAL(params, sparse.alpha, "pattern-exponent", 0.75, 0, 2,                                              \
                     "α: neighbours are chosen by covariance / (variance · variance)^(α/2)"),                           \
+        OPTION_INTEGER(                                                                                                \
+            params, sparse.anchors, "anchors", 8, 0, 1024,                                                             \
+            "the first items in the order, the most popular ones by default, that every item is linked to"),           \
         OPTION_INTEGER(params, sparse.history_cap, "history-cap", 500, 0, UINT32_MAX,                                  \
                        "choosing neighbours looks at this many events of longer histories; 0 = all")
 
+/* The first items in model order that are in every later S_i: as asked for, but at most half of k. */
+uint32_t sparse_anchors(const sparse_params *params);
 /* F, rows and columns in model order, the diagonal last in each row. "run.seconds.pattern" and "…factor" go to the
  * metadata. NUMERIC when a block of G + R is singular. O(N·k³/3) flops. */
 topn_status sparse_inverse_factor(topn_context *context, const linear_system *system, const sparse_params *params,
