@@ -20,9 +20,10 @@ void slatrd_(const char *uplo, const int *n, const int *nb, float *a, const int 
              const int *ldw, size_t);
 void ssytd2_(const char *uplo, const int *n, float *a, const int *lda, float *d, float *e, float *tau, int *info,
              size_t);
-void sstemr_(const char *jobz, const char *range, const int *n, float *d, float *e, const float *vl, const float *vu,
-             const int *il, const int *iu, int *m, float *w, float *z, const int *ldz, const int *nzc, int *isuppz,
-             int *tryrac, float *work, const int *lwork, int *iwork, const int *liwork, int *info, size_t, size_t);
+void dstemr_(const char *jobz, const char *range, const int *n, double *d, double *e, const double *vl,
+             const double *vu, const int *il, const int *iu, int *m, double *w, double *z, const int *ldz,
+             const int *nzc, int *isuppz, int *tryrac, double *work, const int *lwork, int *iwork, const int *liwork,
+             int *info, size_t, size_t);
 void sormtr_(const char *side, const char *uplo, const char *trans, const int *m, const int *n, const float *a,
              const int *lda, const float *tau, float *c, const int *ldc, float *work, const int *lwork, int *info,
              size_t, size_t, size_t);
@@ -33,13 +34,14 @@ enum {
     VECTOR_BLOCK = 256,   /* eigenvectors that one call of sormtr turns */
     TURN_WORK = 64 * 321, /* its scratch: (block + 65) × its own block of at most 64 */
     TRANSPOSE_TILE = 64,
-    ROBUST_REALS = 18, /* scratch of sstemr, a row … */
+    ROBUST_REALS = 18, /* scratch of dstemr, a row … */
     ROBUST_INTEGERS = 10
 };
 
 uint64_t symmetric_eigen_scratch_bytes(size_t n, int threads)
 {
-    const uint64_t each = (PANEL + 3 + ROBUST_REALS) * sizeof(float) + (ROBUST_INTEGERS + 2) * sizeof(int);
+    const uint64_t each =
+        (PANEL + 3) * sizeof(float) + (ROBUST_REALS + 3) * sizeof(double) + (ROBUST_INTEGERS + 2) * sizeof(int);
     return n * each + (uint64_t)threads * TURN_WORK * sizeof(float);
 }
 
@@ -109,29 +111,66 @@ done:
     return status;
 }
 
-/* Eigenvalues and eigenvectors of T; d and e are destroyed. */
-static topn_status solve_tridiagonal(topn_context *context, size_t n, float *d, float *e, float *values, float *vectors)
+/* Eigenvalues and eigenvectors of T, in double. values, diagonal, off [n], the last two destroyed; vectors [n × n]. */
+static topn_status solve_tridiagonal(topn_context *context, size_t n, double *diagonal, double *off, double *values,
+                                     double *vectors)
 {
     topn_status status;
-    float *work = NULL;   /* [ROBUST_REALS × n] */
+    double *work = NULL;  /* [ROBUST_REALS × n] */
     int *integers = NULL; /* [ROBUST_INTEGERS × n] */
     int *supports = NULL; /* [2 × n] first and last non-zero of each vector */
     const int size = (int)n, reals = ROBUST_REALS * size, count = ROBUST_INTEGERS * size, none = 0;
-    const float nothing = 0;
+    const double nothing = 0;
     int found = 0, accurate = 1, info = 0;
     TRY(progress_report(context, "eigenvectors", "vectors", 0, n, NAN));
     TRY(ALLOCATE(context, (size_t)reals, &work));
     TRY(ALLOCATE(context, (size_t)count, &integers));
     TRY(ALLOCATE(context, 2 * n, &supports));
-    sstemr_("V", "A", &size, d, e, &nothing, &nothing, &none, &none, &found, values, vectors, &size, &size, supports,
-            &accurate, work, &reals, integers, &count, &info, 1, 1);
+    dstemr_("V", "A", &size, diagonal, off, &nothing, &nothing, &none, &none, &found, values, vectors, &size, &size,
+            supports, &accurate, work, &reals, integers, &count, &info, 1, 1);
     if (info != 0 || found != size)
-        status = fail(context, TOPN_ERROR_NUMERIC, "the eigenvalue iteration failed (sstemr: %d, %d of %d vectors)",
+        status = fail(context, TOPN_ERROR_NUMERIC, "the eigenvalue iteration failed (dstemr: %d, %d of %d vectors)",
                       info, found, size);
 done:
     free(work);
     free(integers);
     free(supports);
+    return status;
+}
+
+/* Doubles → floats in the first half of the same memory. */
+static void narrow(double *values, size_t count)
+{
+    char *to = (char *)values;
+    for (size_t i = 0; i < count; i++) {
+        const float value = (float)values[i];
+        memcpy(to + i * sizeof value, &value, sizeof value);
+    }
+}
+
+/* The same from and to floats. *vectors [n × n] is the caller's to free. The memory of the doubles shrinks to it. */
+static topn_status solve_in_double(topn_context *context, size_t n, const float *d, const float *e, float *values,
+                                   float **vectors)
+{
+    topn_status status;
+    double *diagonals = NULL; /* [3 × n]: d, e, eigenvalues */
+    double *wide = NULL;      /* [n × n] */
+    TRY(ALLOCATE(context, 3 * n, &diagonals));
+    TRY(ALLOCATE(context, n * n, &wide));
+    for (size_t i = 0; i < n; i++) {
+        diagonals[i] = d[i];
+        diagonals[n + i] = i + 1 < n ? e[i] : 0;
+    }
+    TRY(solve_tridiagonal(context, n, diagonals, diagonals + n, diagonals + 2 * n, wide));
+    for (size_t i = 0; i < n; i++)
+        values[i] = (float)diagonals[2 * n + i];
+    narrow(wide, n * n);
+    *vectors = (float *)wide;
+    wide = NULL;
+    TRY(RESIZE(context, n * n, vectors));
+done:
+    free(diagonals);
+    free(wide);
     return status;
 }
 
@@ -176,21 +215,26 @@ done:
     return status;
 }
 
-topn_status symmetric_eigen(topn_context *context, float *a, size_t n, float *values, float *vectors)
+topn_status symmetric_eigen(topn_context *context, float *a, size_t n, float *values, float **vectors)
 {
     topn_status status;
     float *diagonals = NULL; /* [3 × n]: d, e, tau */
     float *w = NULL;         /* [n × PANEL], column-major */
     const int saved = threads_serial_blas_begin();
+    *vectors = NULL;
     TRY(ALLOCATE(context, 3 * n, &diagonals));
     TRY(ALLOCATE(context, n * PANEL, &w));
     float *d = diagonals, *e = d + n, *tau = e + n;
     TRY(reduce(context, a, n, d, e, tau, w));
-    TRY(solve_tridiagonal(context, n, d, e, values, vectors));
-    TRY(turn_vectors(context, a, n, tau, vectors));
+    TRY(solve_in_double(context, n, d, e, values, vectors));
+    TRY(turn_vectors(context, a, n, tau, *vectors));
 done:
     threads_serial_blas_end(saved);
     free(diagonals);
     free(w);
+    if (status != TOPN_OK) {
+        free(*vectors);
+        *vectors = NULL;
+    }
     return status;
 }

@@ -35,11 +35,11 @@ static training_cost ssvd_cost(const topn_data *data, const void *raw)
 {
     const ssvd_params *params = raw;
     const uint64_t n = data->matrix.columns;
-    const uint64_t vectors = 4 * n * n;
+    const uint64_t vectors = 8 * n * n;
     const uint64_t pruned =
         linear_keeps_all(params->k, STORAGE_FULL, data->matrix.columns) ? 0 : 8 * (uint64_t)params->k * n;
     training_cost cost = linear_cost(data, &params->linear, false, 13.0 / 3, 0);
-    /* Beside the vectors stand first S and then, when S is freed, the pruned table. */
+    /* Beside S stand the vectors, in double; when S is freed they have half that size, and the pruned table comes. */
     cost.bytes +=
         (vectors > pruned ? vectors : pruned) + shift_bytes(n) + symmetric_eigen_scratch_bytes(n, threads_available());
     cost.remedy = "use chol, whose embeddings take half or less and keep more when pruned; or drop rare items with "
@@ -99,9 +99,8 @@ static topn_status decompose(topn_context *context, symmetric *s, const linear_p
     double start = clock_seconds();
     *out = NULL;
     TRY(ALLOCATE(context, n, &values));
-    TRY(ALLOCATE(context, n * n, &vectors));
     TRY(ALLOCATE(context, n, &product));
-    TRY(symmetric_eigen(context, s->values, n, values, vectors));
+    TRY(symmetric_eigen(context, s->values, n, values, &vectors));
     symmetric_clear(s);
     TRY(linear_phase(context, metadata, "eigenvectors", start));
     start = clock_seconds();
