@@ -34,7 +34,7 @@ esac
 
 # row METHOD OPTIONS…: trains, evaluates, prints one line of the table.
 row() {
-    "$topn" train "$@" "$train" -o "$out/model" --quiet >"$out/train.txt"
+    "$topn" train "$@" "$train" -o "$out/model" >"$out/train.txt" 2>"$out/messages.txt"
     "$topn" evaluate "$out/model" "${asked[@]}" --metrics "$metrics" --format csv --quiet |
         awk -F, -v row="$*" -v seconds="$(awk '$1 == "run.seconds.total" { print $2 }' "$out/train.txt")" -v bytes="$(stat -c %s "$out/model")" '
             NR > 1 { figures = figures sprintf("  %s %.4f (%.4f to %.4f)", $2, $3, $4, $5) }

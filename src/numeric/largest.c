@@ -18,7 +18,7 @@ magnitude_limit magnitude_limit_of(const float *values, size_t count, size_t kee
     if (count <= keep)
         return (magnitude_limit){.order = 0};
     for (int pass = 0; pass < PASSES; pass++) {
-        size_t counts[DIGITS] = {0};
+        uint32_t counts[DIGITS] = {0};
         const unsigned shift = shifts[pass], above = pass ? shifts[pass - 1] : 31;
         const uint32_t mask = (1u << (above - shift)) - 1;
         for (size_t at = 0; at < count; at++) {

@@ -24,8 +24,8 @@ typedef struct magnitude_limit {
     size_t ties;
 } magnitude_limit;
 
-/* The limit that keeps the `keep` entries of largest magnitude of values[0 … count), and never an exact zero. Three
- * passes, O(count). */
+/* The limit that keeps the `keep` entries of largest magnitude of values[0 … count), count < 2³², and never an exact
+ * zero. Three passes, O(count). */
 magnitude_limit magnitude_limit_of(const float *values, size_t count, size_t keep);
 
 /* Is this entry, the next one of the list, among them? Counts the ties down. */

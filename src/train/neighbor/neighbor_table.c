@@ -189,13 +189,14 @@ training_cost neighbor_cost(const topn_data *data, const neighbor_params *params
     const sparse_matrix *x = &data->matrix;
     const uint64_t n = x->columns, events = x->indptr[x->rows];
     const uint64_t system = 16 * events + 24 * ((uint64_t)x->rows + n); /* X and Xᵀ, weights and offsets */
+    const uint64_t histories = 8 * (events + x->rows);                  /* kept in the model */
     const uint64_t lists = 8 * n * list_room(params, x->columns) + 8 * n;
     const uint64_t worker_bytes = gram_row_bytes(n) + n * (sizeof(float) + sizeof(uint32_t) + sizeof(entry));
     double pairs = 0; /* additions to the rows of the Gram matrix */
     for (uint32_t user = 0; user < x->rows; user++)
         pairs += pow((double)(x->indptr[user + 1] - x->indptr[user]), 2);
     return (training_cost){
-        .bytes = system + (params->side == NEIGHBORS_OF_RECOMMENDED ? 2 : 1) * lists +
+        .bytes = system + histories + (params->side == NEIGHBORS_OF_RECOMMENDED ? 2 : 1) * lists +
                  (uint64_t)threads_available() * worker_bytes + 64 * n,
         .flops = 2 * pairs,
         .remedy = "keep fewer neighbours with --k, or drop rare items with --min-item-events",

@@ -59,7 +59,7 @@ static training_cost userknn_cost(const topn_data *data, const void *raw)
     const sparse_matrix *x = &data->matrix;
     const uint64_t events = x->indptr[x->rows];
     return (training_cost){
-        .bytes = 16 * events + 40 * (uint64_t)x->columns + 16 * (uint64_t)x->rows,
+        .bytes = 24 * events + 40 * (uint64_t)x->columns + 24 * (uint64_t)x->rows, /* two tables and the histories */
         .flops = 6 * (double)events,
         .remedy = "drop rare items with --min-item-events",
     };
