@@ -242,6 +242,8 @@ static uint32_t row_threshold(const float *row, size_t count, uint32_t k, uint32
 
 uint32_t prune_row(const float *row, size_t columns, uint32_t k, uint32_t *scratch, uint32_t *indices, float *values)
 {
+    if (k == 0)
+        return 0;
     uint64_t ties;
     const row_source from = {.values = row, .rows = 1, .columns = columns};
     const uint32_t threshold = row_threshold(row, columns, k, scratch, &ties);
