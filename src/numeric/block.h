@@ -13,7 +13,7 @@
 bool block_inverse_factor_row(float *a, size_t n, float *row);
 
 /* The last `count` rows of A⁻¹, A as above and overwritten; rows [count × n]. false when A is not positive definite or
- * not finite. n³/3 + 2·count·n² flops. */
+ * not finite. n³/3 + count·n² flops. */
 bool block_inverse_rows(float *a, size_t n, size_t count, float *rows);
 
 #endif
