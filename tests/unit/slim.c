@@ -412,6 +412,11 @@ static void k_keeps_the_largest_of_each_item(void **state)
     (void)state;
     topn_data *data = random_data(context, 300, N, 9);
     topn_model *all = trained(data, PAIRS("l1=1", "l2=10")), *pruned = trained(data, PAIRS("l1=1", "l2=10", "k=7"));
+    topn_model *later;
+    assert_int_equal(topn_model_prune(context, all, K, TOPN_PRUNE_ITEM, &later), TOPN_OK);
+    same_weights(later, pruned, 0);
+    assert_string_equal(record_get(&later->metadata, "option.k"), "7");
+    topn_model_free(later);
     double *full = weights_of(all), *kept = weights_of(pruned);
     uint32_t cut = 0;
     for (size_t j = 0; j < N; j++) {

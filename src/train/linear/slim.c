@@ -382,4 +382,5 @@ const method method_slim = {
     .options = &slim_option_table,
     .cost = slim_cost,
     .train = slim_train,
+    .prune_modes = 1u << TOPN_PRUNE_ITEM,
 };

@@ -44,9 +44,10 @@ static topn_status check_kind(topn_context *context, const topn_model *model, co
     if (bag && pattern && model->table.kind == ITEMS_SHARED && model->dimension_items)
         return TOPN_OK;
     const char *name = record_get(&model->metadata, "method");
-    return fail(context, TOPN_ERROR_OPTION, "option --%s: %s is a model of %s, which holds no %s; models of %s do",
-                option, path, name ? name : "an unknown method", pattern ? "pairs of items" : "item × item weights",
-                pattern ? "ease, slim and chol" : "ease and slim");
+    return fail(context, TOPN_ERROR_OPTION,
+                "option --%s: %s is a model of %s, which holds no %s; models of %s and the like do", option, path,
+                name ? name : "an unknown method", pattern ? "pairs of items" : "item × item weights",
+                pattern ? "ease, slim, chol" : "ease, slim, itemknn");
 }
 
 static topn_status match_items(topn_context *context, const topn_data *data, const char *option, const char *path,
