@@ -16,9 +16,9 @@
  * belong to popular items.
  *
  * Pruning. Every column of W·D^-½ has length 1, so entries of different items compare there. Two items get a score when
- * they share a dimension; popular dimensions are shared by many. So a part of an item's budget goes to its largest
- * entries among the last dimensions, which lets short histories reach the whole catalogue; the rest to the largest
- * entries anywhere. 1/d stays that of the whole W.
+ * they share a dimension. So a part of an item's budget goes to its largest entries among a few last dimensions, so few
+ * that any two items meet there, which lets short histories reach the whole catalogue; the rest to the largest entries
+ * anywhere. 1/d stays that of the whole W.
  */
 #include <stdlib.h>
 
@@ -43,10 +43,10 @@ static const option_row inverse_factor_options[] = {
                   "order of items in the factorisation: last items have the shortest embeddings"),
     OPTION_CHOICE(inverse_factor_params, prune, "prune", "global", "global|item|row",
                   "keep the largest numbers of all items together, of each item, or of each dimension"),
-    OPTION_REAL(inverse_factor_params, popular_share, "popular-share", 0.25, 0, 1,
+    OPTION_REAL(inverse_factor_params, popular_share, "popular-share", 0.125, 0, 1,
                 "with --prune global or item: this share of k is kept for each item's largest numbers among the last "
                 "dimensions, which many items share"),
-    OPTION_REAL(inverse_factor_params, popular_dimensions, "popular-dimensions", 0.02, 0, 1,
+    OPTION_REAL(inverse_factor_params, popular_dimensions, "popular-dimensions", 0.002, 0, 1,
                 "the last dimensions: this share of all, and at least twice what is kept of them"),
     LINEAR_STORAGE_OPTION(inverse_factor_params),
     PATTERN_OPTION(inverse_factor_params),
