@@ -23,7 +23,7 @@ for items in "$@"; do
     [ -e "$data" ] || "$topn" generate --like msd --items "$items" --users "$users" --events "$events" -o "$data" --quiet >"$folder/generate"
     for name in "${names[@]}"; do
         read -ra words <<<"$name"
-        "$topn" train "${words[0]}" "$data" -o "$folder/model" "${options[@]}" "${words[@]:1}" --quiet >"$folder/figures"
+        "$topn" train "${words[0]}" "$data" -o "$folder/model" "${options[@]}" "${words[@]:1}" >"$folder/figures" 2>/dev/null
         bytes=$(stat -c %s "$folder/model")
         awk -v name="$name" -v items="$items" -v users="$users" -v events="$events" -v bytes="$bytes" -v points="$folder/points" '
             { figure[$1] = $2 }

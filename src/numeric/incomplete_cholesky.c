@@ -60,6 +60,19 @@ done:
     return status; /* the caller clears */
 }
 
+/* Σ values[m]·dense[indices[m]], in four sums so that one addition need not wait for the one before. */
+static inline float gathered_product(const float *values, const uint32_t *indices, uint64_t count, const float *dense)
+{
+    float sums[4] = {0};
+    uint64_t m = 0;
+    for (; m + 4 <= count; m += 4)
+        for (uint64_t lane = 0; lane < 4; lane++)
+            sums[lane] += values[m + lane] * dense[indices[m + lane]];
+    for (; m < count; m++)
+        sums[0] += values[m] * dense[indices[m]];
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
 /* L_ij = (A_ij − Σ_{m<j} L_im·L_jm) / L_jj for the columns j < bound of row i from offset `at` on; those before it are
  * done. Gives the offset of the first column ≥ bound. */
 static uint64_t eliminate(factorisation *all, uint32_t i, uint64_t at, uint32_t bound, float *scratch)
@@ -71,10 +84,8 @@ static uint64_t eliminate(factorisation *all, uint32_t i, uint64_t at, uint32_t 
     for (; at < end && a->indices[at] < bound; at++) {
         const uint32_t j = a->indices[at];
         const uint64_t row = l->indptr[j], pivot = row + all->counts[j] - 1;
-        double sum = 0;
-        for (uint64_t m = row; m < pivot; m++)
-            sum += (double)(scratch[l->indices[m]] * l->values[m]);
-        float value = (float)((a->values[at] - sum) / l->values[pivot]);
+        const float product = gathered_product(l->values + row, l->indices + row, pivot - row, scratch);
+        float value = (a->values[at] - product) / l->values[pivot];
         if (!(fabs((double)value) >= all->settings->drop) && j >= all->settings->anchors)
             value = 0.0f;
         a->values[at] = scratch[j] = value;

@@ -20,7 +20,7 @@ typedef struct fsai_params {
 
 static const option_row fsai_options[] = {
     LINEAR_OPTIONS(fsai_params),
-    SPARSE_OPTIONS(fsai_params, "popular-first"),
+    SPARSE_OPTIONS(fsai_params, 0),
 };
 static const option_table fsai_option_table = OPTION_TABLE(fsai_params, fsai_options);
 

@@ -10,6 +10,12 @@
 static const uint16_t NOT_HEAD = UINT16_MAX;
 static const uint32_t NO_EVENT = UINT32_MAX;
 
+uint32_t gram_head_size(uint32_t items)
+{
+    const uint32_t share = items / 16;
+    return share < 2048 ? 2048 : share > 8192 ? 8192 : share;
+}
+
 static uint64_t events_of(const sparse_matrix *xt, uint32_t item)
 {
     return xt->indptr[item + 1] - xt->indptr[item];
@@ -102,7 +108,7 @@ topn_status gram_source_create(topn_context *context, const linear_system *syste
 {
     topn_status status;
     *out = (gram_source){.system = system};
-    TRY(choose_head(context, out, most_head < GRAM_HEAD_MOST ? most_head : GRAM_HEAD_MOST));
+    TRY(choose_head(context, out, most_head));
     TRY(keep_head_events(context, out));
     TRY(head_gram(context, out));
     return TOPN_OK;
@@ -123,7 +129,8 @@ void gram_source_clear(gram_source *source)
 
 uint64_t gram_source_bytes(const topn_data *data)
 {
-    const uint64_t items = data->matrix.columns, head = items < GRAM_HEAD_MOST ? items : GRAM_HEAD_MOST;
+    const uint64_t items = data->matrix.columns, most = gram_head_size(data->matrix.columns),
+                   head = items < most ? items : most;
     return head * head * sizeof(float) + items * (sizeof(uint16_t) + sizeof(uint64_t)) +
            data->matrix.rows * sizeof(uint64_t) +
            data->matrix.indptr[data->matrix.rows] * (sizeof(uint16_t) + sizeof(float));
@@ -238,8 +245,8 @@ void gram_block_fill(const gram_source *source, gram_worker *worker, const uint3
 
 uint64_t gram_worker_bytes(const topn_data *data, uint32_t size)
 {
-    /* More than GRAM_HEAD_MOST items have as many users as the most popular one outside the head. */
+    /* More items than the head has room for have as many users as the most popular one outside the head. */
     const sparse_matrix *x = &data->matrix;
-    const uint64_t users = x->columns > GRAM_HEAD_MOST ? x->indptr[x->rows] / GRAM_HEAD_MOST : 0;
-    return x->rows * 2 * sizeof(uint32_t) + GRAM_HEAD_MOST * sizeof(uint32_t) + size * (users + 2) * sizeof(gram_event);
+    const uint64_t head = gram_head_size(x->columns), users = x->columns > head ? x->indptr[x->rows] / head : 0;
+    return x->rows * 2 * sizeof(uint32_t) + head * sizeof(uint32_t) + size * (users + 2) * sizeof(gram_event);
 }

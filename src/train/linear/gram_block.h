@@ -13,7 +13,9 @@
 
 #include "train/linear/system.h"
 
-enum { GRAM_HEAD_MOST = 8192 }; /* its Gram matrix takes 256 MiB, whatever the number of items */
+/* Size of the head that balances its memory and its misses of the cache against longer lists of users: a sixteenth of
+ * the items, 2048 at least and 8192 at most, whose Gram matrix takes 256 MiB. */
+uint32_t gram_head_size(uint32_t items);
 
 /* Shared by all threads, read only. */
 typedef struct gram_source {

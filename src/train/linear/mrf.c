@@ -216,7 +216,7 @@ static topn_status block_round_create(topn_context *context, const linear_system
     *out = (block_round){.size = round_size(list->most_solved, list->most_size)};
     if (out->size > list->count)
         out->size = list->count;
-    TRY(gram_source_create(context, system, GRAM_HEAD_MOST, &out->gram));
+    TRY(gram_source_create(context, system, gram_head_size(system->x.columns), &out->gram));
     TRY(ALLOCATE_ZEROED(context, threads, &out->workers));
     for (size_t thread = 0; thread < threads; thread++)
         TRY(gram_worker_create(context, &out->gram, list->most_size, &out->workers[thread]));

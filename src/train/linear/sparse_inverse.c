@@ -121,7 +121,7 @@ topn_status sparse_inverse_factor(topn_context *context, const linear_system *sy
     TRY(choose_pattern(context, system, params, &pattern, f));
     TRY(linear_phase(context, metadata, "pattern", start));
     start = clock_seconds();
-    TRY(gram_source_create(context, system, GRAM_HEAD_MOST, &source));
+    TRY(gram_source_create(context, system, gram_head_size(n), &source));
     TRY(linear_phase(context, metadata, "head", start));
     start = clock_seconds();
     TRY(workers_create(context, &source, k, &workers));

@@ -21,14 +21,14 @@ typedef struct sparse_params {
     int order;
 } sparse_params;
 
-#define SPARSE_OPTIONS(params, standard_order)                                                                         \
+#define SPARSE_OPTIONS(params, standard_anchors)                                                                       \
     OPTION_INTEGER(params, sparse.k, "k", 200, 1, SPARSE_MOST_K, "non-zeros kept per item, on average"),               \
-        OPTION_CHOICE(params, sparse.order, "order", standard_order, ITEM_ORDER_CHOICES,                               \
+        OPTION_CHOICE(params, sparse.order, "order", "popular-first", ITEM_ORDER_CHOICES,                              \
                       "order of items: each is explained by items that come before it"),                               \
         OPTION_REAL(params, sparse.alpha, "pattern-exponent", 0.75, 0, 2,                                              \
                     "α: neighbours are chosen by covariance / (variance · variance)^(α/2)"),                           \
         OPTION_INTEGER(                                                                                                \
-            params, sparse.anchors, "anchors", 8, 0, 1024,                                                             \
+            params, sparse.anchors, "anchors", standard_anchors, 0, 1024,                                              \
             "the first items in the order, the most popular ones by default, that every item is linked to"),           \
         OPTION_INTEGER(params, sparse.history_cap, "history-cap", 500, 0, UINT32_MAX,                                  \
                        "choosing neighbours looks at this many events of longer histories; 0 = all")
