@@ -74,38 +74,24 @@ static topn_status set_ridge(topn_context *context, linear_system *system, const
     return TOPN_OK;
 }
 
-typedef struct cell {
-    uint32_t column;
-    float value;
-} cell;
-
-static int by_column(const void *a, const void *b)
-{
-    const uint32_t left = ((const cell *)a)->column, right = ((const cell *)b)->column;
-    return (left > right) - (left < right);
-}
-
-/* X with columns renumbered to model positions, rows ascending. */
+/* X with columns renumbered to model positions, rows ascending, and its transpose. Two transpositions sort the rows. */
 static topn_status reorder(topn_context *context, const sparse_matrix *from, const uint32_t *position, bool binary,
-                           sparse_matrix *out)
+                           sparse_matrix *x, sparse_matrix *xt)
 {
     topn_status status;
-    cell *row = NULL; /* [columns] */
-    TRY(sparse_create(context, from->rows, from->columns, from->indptr[from->rows], out));
-    TRY(ALLOCATE(context, from->columns, &row));
-    memcpy(out->indptr, from->indptr, ((size_t)from->rows + 1) * sizeof *out->indptr);
-    for (uint32_t user = 0; user < from->rows; user++) {
-        const uint64_t begin = from->indptr[user], count = from->indptr[user + 1] - begin;
-        for (uint64_t at = 0; at < count; at++)
-            row[at] = (cell){position[from->indices[begin + at]], binary ? 1.0f : from->values[begin + at]};
-        qsort(row, count, sizeof *row, by_column);
-        for (uint64_t at = 0; at < count; at++) {
-            out->indices[begin + at] = row[at].column;
-            out->values[begin + at] = row[at].value;
-        }
+    const uint64_t events = from->indptr[from->rows];
+    sparse_matrix renumbered = {0}; /* rows in no order */
+    TRY(sparse_create(context, from->rows, from->columns, events, &renumbered));
+    memcpy(renumbered.indptr, from->indptr, ((size_t)from->rows + 1) * sizeof *from->indptr);
+    for (uint64_t at = 0; at < events; at++) {
+        renumbered.indices[at] = position[from->indices[at]];
+        renumbered.values[at] = binary ? 1.0f : from->values[at];
     }
+    TRY(sparse_transpose(context, &renumbered, xt));
+    sparse_clear(&renumbered);
+    TRY(sparse_transpose(context, xt, x));
 done:
-    free(row);
+    sparse_clear(&renumbered);
     return status;
 }
 
@@ -123,8 +109,7 @@ topn_status linear_system_create_ordered(topn_context *context, const topn_data 
         out->item_at[position] = item_at[position];
         out->position[item_at[position]] = position;
     }
-    TRY(reorder(context, from, out->position, params->values == 0, &out->x));
-    TRY(sparse_transpose(context, &out->x, &out->xt));
+    TRY(reorder(context, from, out->position, params->values == 0, &out->x, &out->xt));
     TRY(weigh_users(context, out, params->user_weight_exponent));
     TRY(set_ridge(context, out, params));
     return TOPN_OK;

@@ -92,7 +92,7 @@ topn_status linear_inverse(topn_context *context, linear_system *system, bool ha
 /* Bytes that linear_system_create takes. */
 uint64_t linear_system_bytes(const topn_data *data);
 
-/* Peak bytes of the matrix and all that training needs beside it, with a sparse table of so many entries as result, and
+/* Peak bytes of the matrix and all that training needs beside it, with so many entries of sparse tables at the end, and
  * flops, in units of n³. */
 training_cost linear_cost(const topn_data *data, const linear_params *params, bool half, double cubes,
                           uint64_t table_entries);
