@@ -22,6 +22,12 @@ add_library(topn_dependencies INTERFACE)
 target_include_directories(topn_dependencies SYSTEM INTERFACE ${OPENBLAS_INCLUDE})
 target_link_libraries(topn_dependencies INTERFACE PkgConfig::jansson PkgConfig::yaml PkgConfig::zlib PkgConfig::zstd
                       PkgConfig::xxhash ${OPENBLAS_LIBRARY} m)
+if(TOPN_CHOLMOD)
+  find_library(CHOLMOD_LIBRARY NAMES cholmod REQUIRED)
+  find_path(CHOLMOD_INCLUDE cholmod.h PATH_SUFFIXES suitesparse REQUIRED)
+  target_include_directories(topn_dependencies SYSTEM INTERFACE ${CHOLMOD_INCLUDE})
+  target_link_libraries(topn_dependencies INTERFACE ${CHOLMOD_LIBRARY})
+endif()
 set(CMAKE_BUILD_RPATH ${OPENBLAS_FOLDER})
 set(CMAKE_INSTALL_RPATH ${OPENBLAS_FOLDER} ${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR})
 

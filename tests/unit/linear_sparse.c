@@ -383,6 +383,45 @@ static void sansa_keeps_its_budget_and_its_bits(void **state)
     topn_data_free(data);
 }
 
+/* Only in builds with TOPN_CHOLMOD. Nothing pruned: EASE off the diagonal, β − 1 on it. Pruned: each weight is EASE's
+ * or 0, at least k of a row are not, and the diagonal stays. */
+static void chol_cholmod_factors_what_was_kept(void **state)
+{
+    enum { N = 60, K = 7 };
+    if (!method_find("chol-cholmod"))
+        skip();
+    topn_data *data = random_data(200, N, 3, 6);
+    topn_model *ease = train(*state, data, "ease", PAIRS("l2=20"));
+    static const char *const kept[] = {"k=60", "k=7"};
+    for (int pruned = 0; pruned < 2; pruned++) {
+        topn_model *model = train(*state, data, "chol-cholmod", PAIRS("l2=20", kept[pruned], "beta=4"));
+        const embedding_table *t = &model->encoder.rows;
+        for (size_t i = 0; i < N; i++) {
+            size_t nonzero = 0;
+            for (size_t j = 0; j < N; j++) {
+                double weight = 0;
+                for (size_t c = 0; c < N; c++)
+                    weight += table_at(t, i, c) * table_at(t, j, c);
+                weight *= model->table.priors[j];
+                const double whole = i == j ? 3 : table_at(&ease->encoder.rows, i, j);
+                if (pruned && fabs(weight) < 1e-5)
+                    continue;
+                assert_float_equal(weight, whole, 2e-5);
+                nonzero += i != j;
+            }
+            assert_true(!pruned || i == 7 || (nonzero >= K - 1 && nonzero < N - 1));
+        }
+        const double fill = number(model, "train.fill");
+        assert_true(pruned ? fill < 1 : fill > 0.95);
+        topn_model_free(model);
+    }
+    topn_model *refused;
+    assert_int_equal(try_train(*state, data, "chol-cholmod", PAIRS("l2=20", "beta=1.01"), &refused), TOPN_ERROR_OPTION);
+    assert_null(refused);
+    topn_model_free(ease);
+    topn_data_free(data);
+}
+
 static int setup(void **state)
 {
     topn_context *context;
@@ -416,6 +455,7 @@ int main(void)
         cmocka_unit_test(sansa_with_all_entries_is_ease),
         cmocka_unit_test(sansa_steps_shrink_the_residual),
         cmocka_unit_test(sansa_keeps_its_budget_and_its_bits),
+        cmocka_unit_test(chol_cholmod_factors_what_was_kept),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
