@@ -23,7 +23,7 @@
 #include "train/linear/slim_solver.h"
 #include "train/linear/system.h"
 
-enum { BATCH = 128 }; /* columns between two reports of progress */
+enum { BATCH = 64 }; /* columns between two reports of progress */
 
 typedef struct slim_params {
     linear_params linear;
@@ -36,7 +36,8 @@ typedef struct slim_params {
 static const option_row slim_options[] = {
     LINEAR_OPTIONS_WITH(slim_params, 300),
     OPTION_REAL(slim_params, l1, "l1", 1, 0, 1e12, "ℓ1 penalty: the larger, the fewer weights"),
-    OPTION_BOOLEAN(slim_params, nonnegative, "nonnegative", true, "weights are 0 or more"),
+    OPTION_BOOLEAN(slim_params, nonnegative, "nonnegative", true,
+                   "weights are 0 or more; without it a small --l1 takes many more sweeps"),
     OPTION_INTEGER(slim_params, k, "k", 0, 0, UINT32_MAX, "largest weights kept per item after training; 0 = all"),
     OPTION_REAL(slim_params, tolerance, "tolerance", 1e-6, 1e-7, 0.1,
                 "largest violation of the optimality conditions, in units of the largest gradient at zero weights"),
