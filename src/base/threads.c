@@ -3,6 +3,9 @@
 
 #include <sched.h>
 #include <stdio.h>
+#ifdef __SSE__
+#include <immintrin.h>
+#endif
 #ifdef _OPENMP
 #include <omp.h>
 
@@ -61,6 +64,30 @@ void threads_serial_blas_end(int saved)
 {
 #ifdef _OPENMP
     omp_set_num_threads(saved);
+#else
+    (void)saved;
+#endif
+}
+
+#ifdef __SSE__
+enum { FLUSH_TO_ZERO = 0x8000, DENORMALS_ARE_ZERO = 0x0040 };
+#endif
+
+unsigned threads_flush_begin(void)
+{
+#ifdef __SSE__
+    const unsigned saved = _mm_getcsr();
+    _mm_setcsr(saved | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
+    return saved;
+#else
+    return 0;
+#endif
+}
+
+void threads_flush_end(unsigned saved)
+{
+#ifdef __SSE__
+    _mm_setcsr(saved);
 #else
     (void)saved;
 #endif

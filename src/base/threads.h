@@ -17,4 +17,9 @@ int thread_index(void);
 int threads_serial_blas_begin(void);
 void threads_serial_blas_end(int saved);
 
+/* Between these two, results of this thread that are too small for a normal number become 0: arithmetic on such numbers
+ * takes a hundred times as long on many processors. The first returns what the second restores. */
+unsigned threads_flush_begin(void);
+void threads_flush_end(unsigned saved);
+
 #endif

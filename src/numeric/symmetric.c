@@ -146,12 +146,14 @@ static void factor_gather(const topn_context *context, symmetric *a, size_t j)
 #pragma omp parallel for num_threads(context->threads) schedule(dynamic)
     for (size_t i = j; i < tiles; i++) {
         const int stride = (int)panel_stride(a, i);
+        const unsigned flush = threads_flush_begin();
         if (i == j)
             cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, width, depth, -1.0f, tile_at(a, j, 0), stride, 1.0f,
                         tile_at(a, j, j), stride);
         else
             cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, tile_rows(n, i), width, depth, -1.0f, tile_at(a, i, 0),
                         stride, tile_at(a, j, 0), above, 1.0f, tile_at(a, i, j), stride);
+        threads_flush_end(flush);
     }
 }
 
@@ -161,9 +163,12 @@ static void factor_scale(const topn_context *context, symmetric *a, size_t j)
     const size_t tiles = tile_count(a->n);
     const int width = tile_rows(a->n, j), above = (int)panel_stride(a, j);
 #pragma omp parallel for num_threads(context->threads) schedule(dynamic)
-    for (size_t i = j + 1; i < tiles; i++)
+    for (size_t i = j + 1; i < tiles; i++) {
+        const unsigned flush = threads_flush_begin();
         cblas_strsm(CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, tile_rows(a->n, i), width, 1.0f,
                     tile_at(a, j, j), above, tile_at(a, i, j), (int)panel_stride(a, i));
+        threads_flush_end(flush);
+    }
 }
 
 /* Left-looking by tile columns. */
@@ -172,6 +177,7 @@ topn_status symmetric_factor(topn_context *context, symmetric *a, const char *st
     topn_status status = TOPN_OK;
     const size_t n = a->n, tiles = tile_count(n);
     const int saved = threads_serial_blas_begin();
+    const unsigned flush = threads_flush_begin();
     uint64_t done = 0, total = 0;
     for (size_t j = 0; j < tiles; j++)
         total += factor_work(tiles, j);
@@ -193,6 +199,7 @@ topn_status symmetric_factor(topn_context *context, symmetric *a, const char *st
     }
     status = progress_report(context, stage, "tiles", total, total, NAN);
 done:
+    threads_flush_end(flush);
     threads_serial_blas_end(saved);
     return status;
 }
@@ -219,12 +226,14 @@ static void invert_row(const topn_context *context, symmetric *a, size_t i, floa
         for (size_t j = 0; j < i; j++) {
             const int width = tile_rows(n, j);
             float *target = tile_at(a, i, j);
+            const unsigned flush = threads_flush_begin();
             for (size_t k = j; k < i; k++)
                 cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, height, width, tile_rows(n, k), -1.0f,
                             row + tile_start(n, k), (int)n, tile_at(a, k, j), (int)panel_stride(a, k),
                             k == j ? 0.0f : 1.0f, target, stride);
             cblas_strmm(CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, height, width, 1.0f,
                         tile_at(a, i, i), stride, target, stride);
+            threads_flush_end(flush);
         }
     }
 }
@@ -235,6 +244,7 @@ topn_status triangle_invert(topn_context *context, symmetric *a, const char *sta
     topn_status status = TOPN_OK;
     const size_t n = a->n, tiles = tile_count(n);
     const int saved = threads_serial_blas_begin();
+    const unsigned flush = threads_flush_begin();
     float *row = NULL; /* [tile × n], row tile i of L */
     uint64_t done = 0, total = 0;
     for (size_t i = 0; i < tiles; i++)
@@ -257,6 +267,7 @@ topn_status triangle_invert(topn_context *context, symmetric *a, const char *sta
     status = progress_report(context, stage, "tiles", total, total, NAN);
 done:
     free(row);
+    threads_flush_end(flush);
     threads_serial_blas_end(saved);
     return status;
 }
@@ -272,28 +283,34 @@ static void gram_corner(symmetric *a, size_t i)
                     (int)panel_stride(a, k), 1.0f, tile_at(a, i, i), stride);
 }
 
-/* Row tile i of P, in place of row tile i of W, which no later row needs; `corner` [tile × tile] is a copy of W_ii:
- * P_ij = W_iiᵀ·W_ij + Σ_{k>i} W_kiᵀ·W_kj. */
+/* Tile (i, j) of P, j < i: W_iiᵀ·W_ij + Σ_{k>i} W_kiᵀ·W_kj, from a copy of W_ii. */
+static void gram_tile(symmetric *a, size_t i, size_t j, const float *corner)
+{
+    const size_t n = a->n;
+    const int stride = (int)panel_stride(a, i), height = tile_rows(n, i), width = tile_rows(n, j);
+    float *target = tile_at(a, i, j);
+    cblas_strmm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, height, width, 1.0f, corner,
+                (int)tile_size(n), target, stride);
+    for (size_t k = i + 1; k < tile_count(n); k++)
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, height, width, tile_rows(n, k), 1.0f, tile_at(a, k, i),
+                    (int)panel_stride(a, k), tile_at(a, k, j), (int)panel_stride(a, k), 1.0f, target, stride);
+}
+
+/* Row tile i of P, in place of row tile i of W, which no later row needs; `corner` [tile × tile] becomes a copy of
+ * W_ii. */
 static void gram_row(const topn_context *context, symmetric *a, size_t i, float *corner)
 {
-    const size_t n = a->n, tile = tile_size(n), tiles = tile_count(n);
-    const int stride = (int)panel_stride(a, i), height = tile_rows(n, i);
-    for (size_t r = 0; r < (size_t)height; r++)
-        memcpy(corner + r * tile, tile_at(a, i, i) + r * (size_t)stride, (size_t)height * sizeof *corner);
+    const size_t tile = tile_size(a->n), stride = panel_stride(a, i), height = (size_t)tile_rows(a->n, i);
+    for (size_t r = 0; r < height; r++)
+        memcpy(corner + r * tile, tile_at(a, i, i) + r * stride, height * sizeof *corner);
 #pragma omp parallel for num_threads(context->threads) schedule(dynamic)
     for (size_t step = 0; step <= i; step++) {
-        const size_t j = i - step;
-        if (j == i) {
+        const unsigned flush = threads_flush_begin();
+        if (step == 0)
             gram_corner(a, i);
-            continue;
-        }
-        const int width = tile_rows(n, j);
-        float *target = tile_at(a, i, j);
-        cblas_strmm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, height, width, 1.0f, corner,
-                    (int)tile, target, stride);
-        for (size_t k = i + 1; k < tiles; k++)
-            cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, height, width, tile_rows(n, k), 1.0f, tile_at(a, k, i),
-                        (int)panel_stride(a, k), tile_at(a, k, j), (int)panel_stride(a, k), 1.0f, target, stride);
+        else
+            gram_tile(a, i, i - step, corner);
+        threads_flush_end(flush);
     }
 }
 

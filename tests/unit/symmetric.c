@@ -345,6 +345,32 @@ static void offsets_do_not_overflow(void **state)
     assert_true(symmetric_scratch_bytes(n) == UINT64_C(1024) * n * 4);
 }
 
+/* A chain of weak neighbours, whose factor has entries below the normal numbers: they are 0, and the caller's
+ * arithmetic is what it was. */
+static void tiny_numbers_are_flushed_in_the_factor_alone(void **state)
+{
+    (void)state;
+    const size_t n = 300;
+    symmetric a;
+    topn_context *context = make_context(2);
+    assert_int_equal(symmetric_create(context, n, true, &a), TOPN_OK);
+    for (size_t r = 0; r < n; r++) {
+        symmetric_row(&a, r)[r] = 1.0f;
+        if (r)
+            symmetric_row(&a, r)[r - 1] = 1e-3f;
+    }
+    assert_int_equal(symmetric_factor(context, &a, "factor"), TOPN_OK);
+    assert_int_equal(triangle_invert(context, &a, "invert"), TOPN_OK);
+    for (size_t r = 0; r < n; r++)
+        for (size_t c = 0; c < r; c++)
+            assert_int_not_equal(fpclassify(at(&a, r, c)), FP_SUBNORMAL);
+    volatile float tiny = 1.2e-38f;
+    tiny = tiny / 4;
+    assert_int_equal(fpclassify(tiny), FP_SUBNORMAL);
+    symmetric_clear(&a);
+    topn_context_free(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +383,7 @@ int main(void)
         cmocka_unit_test(eigenvalue_equals_power_iteration),
         cmocka_unit_test(indefinite_matrix_is_an_error),
         cmocka_unit_test(offsets_do_not_overflow),
+        cmocka_unit_test(tiny_numbers_are_flushed_in_the_factor_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
