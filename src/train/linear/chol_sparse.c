@@ -46,7 +46,7 @@ typedef struct chol_sparse_params {
 
 static const option_row chol_sparse_options[] = {
     LINEAR_OPTIONS(chol_sparse_params),
-    SPARSE_OPTIONS(chol_sparse_params, 8),
+    SPARSE_OPTIONS(chol_sparse_params, 2),
     OPTION_INTEGER(chol_sparse_params, inverse_k, "inverse-k", 0, 0, SPARSE_MOST_K,
                    "non-zeros of a row of the approximate inverse factor; 0 = half of --k"),
     OPTION_REAL(chol_sparse_params, candidates, "candidates", 2, 1, 100,
