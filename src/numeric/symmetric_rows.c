@@ -9,8 +9,12 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/vector.h"
 
-enum { VECTOR_BLOCKS = 32 }; /* blocks of rows in matrix-vector products, each with its own partial sum */
+enum {
+    VECTOR_BLOCKS = 32, /* blocks of rows in matrix-vector products, each with its own partial sum */
+    STRIP = 4           /* rows of a block taken together: x and the partial sum are read once for all of them */
+};
 
 /* Row blocks for the products with vectors: fixed cuts at equal areas of the triangle. */
 static size_t block_start(size_t n, int block)
@@ -30,6 +34,73 @@ static void sum_parts(const double *partial, size_t n, double *out)
     }
 }
 
+/* ⟨row, x⟩ over `count` columns. */
+VECTOR_CLONES
+static double dot_row(const float *restrict row, const double *restrict x, size_t count)
+{
+    double dot = 0;
+#pragma omp simd reduction(+ : dot)
+    for (size_t c = 0; c < count; c++)
+        dot += row[c] * x[c];
+    return dot;
+}
+
+/* sum += scale · row over `count` columns. */
+VECTOR_CLONES
+static void add_row(const float *restrict row, double scale, size_t count, double *restrict sum)
+{
+    for (size_t c = 0; c < count; c++)
+        sum[c] += row[c] * scale;
+}
+
+/* Both of these for STRIP rows. */
+VECTOR_CLONES
+static void multiply_strip(const float *const rows[STRIP], const double scales[STRIP], const double *restrict x,
+                           size_t count, double *restrict sum, double dots[STRIP])
+{
+    const float *const row0 = rows[0], *const row1 = rows[1], *const row2 = rows[2], *const row3 = rows[3];
+    const double scale0 = scales[0], scale1 = scales[1], scale2 = scales[2], scale3 = scales[3];
+    double dot0 = 0, dot1 = 0, dot2 = 0, dot3 = 0;
+#pragma omp simd reduction(+ : dot0, dot1, dot2, dot3)
+    for (size_t c = 0; c < count; c++) {
+        const double v0 = row0[c], v1 = row1[c], v2 = row2[c], v3 = row3[c];
+        dot0 += v0 * x[c];
+        dot1 += v1 * x[c];
+        dot2 += v2 * x[c];
+        dot3 += v3 * x[c];
+        sum[c] += (v0 * scale0 + v1 * scale1) + (v2 * scale2 + v3 * scale3);
+    }
+    dots[0] = dot0;
+    dots[1] = dot1;
+    dots[2] = dot2;
+    dots[3] = dot3;
+}
+
+/* sum += the rows [first, last) of A·x and, mirrored, what lies above the diagonal in their columns. */
+static void multiply_block(const symmetric *a, size_t first, size_t last, const double *x, double *sum)
+{
+    size_t r = first;
+    for (; r + STRIP <= last; r += STRIP) {
+        const float *rows[STRIP];
+        double dots[STRIP];
+        for (size_t k = 0; k < STRIP; k++)
+            rows[k] = symmetric_row(a, r + k);
+        multiply_strip(rows, x + r, x, r, sum, dots);
+        for (size_t k = 0; k < STRIP; k++) { /* the corner on the diagonal */
+            for (size_t c = r; c < r + k; c++) {
+                dots[k] += rows[k][c] * x[c];
+                sum[c] += rows[k][c] * x[r + k];
+            }
+            sum[r + k] += dots[k] + rows[k][r + k] * x[r + k];
+        }
+    }
+    for (; r < last; r++) {
+        const float *row = symmetric_row(a, r);
+        add_row(row, x[r], r, sum);
+        sum[r] += dot_row(row, x, r) + row[r] * x[r];
+    }
+}
+
 topn_status symmetric_multiply(topn_context *context, const symmetric *a, const double *x, double *y)
 {
     topn_status status;
@@ -39,20 +110,8 @@ topn_status symmetric_multiply(topn_context *context, const symmetric *a, const 
 #pragma omp parallel num_threads(context->threads)
     {
 #pragma omp for schedule(dynamic)
-        for (int block = VECTOR_BLOCKS - 1; block >= 0; block--) {
-            double *sum = partial + (size_t)block * n;
-            for (size_t r = block_start(n, block); r < block_start(n, block + 1); r++) {
-                const float *row = symmetric_row(a, r);
-                const double scale = x[r];
-                double dot = 0;
-#pragma omp simd reduction(+ : dot)
-                for (size_t c = 0; c < r; c++) {
-                    dot += row[c] * x[c];
-                    sum[c] += row[c] * scale;
-                }
-                sum[r] += dot + row[r] * scale;
-            }
-        }
+        for (int block = VECTOR_BLOCKS - 1; block >= 0; block--)
+            multiply_block(a, block_start(n, block), block_start(n, block + 1), x, partial + (size_t)block * n);
         sum_parts(partial, n, y);
     }
 done:
@@ -64,14 +123,8 @@ done:
 static void multiply_rows(const symmetric *l, const double *x, double *y)
 {
 #pragma omp for schedule(dynamic, 64)
-    for (size_t r = 0; r < l->n; r++) {
-        const float *row = symmetric_row(l, r);
-        double dot = 0;
-#pragma omp simd reduction(+ : dot)
-        for (size_t c = 0; c <= r; c++)
-            dot += row[c] * x[c];
-        y[r] = dot;
-    }
+    for (size_t r = 0; r < l->n; r++)
+        y[r] = dot_row(symmetric_row(l, r), x, r + 1);
 }
 
 /* Inside a parallel region: y = Lᵀ·x, by way of partial [VECTOR_BLOCKS × n], zeros. */
@@ -81,13 +134,8 @@ static void multiply_columns(const symmetric *l, const double *x, double *partia
 #pragma omp for schedule(dynamic)
     for (int block = VECTOR_BLOCKS - 1; block >= 0; block--) {
         double *sum = partial + (size_t)block * n;
-        for (size_t r = block_start(n, block); r < block_start(n, block + 1); r++) {
-            const float *row = symmetric_row(l, r);
-            const double scale = x[r];
-#pragma omp simd
-            for (size_t c = 0; c <= r; c++)
-                sum[c] += row[c] * scale;
-        }
+        for (size_t r = block_start(n, block); r < block_start(n, block + 1); r++)
+            add_row(symmetric_row(l, r), x[r], r + 1, sum);
     }
     sum_parts(partial, n, y);
 }
