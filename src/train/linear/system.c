@@ -325,8 +325,10 @@ training_cost linear_cost(const topn_data *data, const linear_params *params, bo
     const uint64_t narrow = params->values == 0 && n <= UINT16_MAX + 1 ? 2 * events : 0;
     const uint64_t gram = matrix + made + narrow - (16 - 2 * entry) * events,
                    later = matrix + made - (16 - entry) * events;
-    const uint64_t pruning = table_entries ? 8 * table_entries + stream_scratch_bytes(threads_available(), n) : 0;
-    const uint64_t peak = largest_of(largest_of(made, gram), later + largest_of(symmetric_scratch_bytes(n), pruning));
+    /* While blocks of kept entries grow they take half as much again. The scratch of the inverse is given back before
+     * pruning begins, but the allocator may hold on to it. */
+    const uint64_t pruning = table_entries ? 12 * table_entries + stream_scratch_bytes(threads_available(), n) : 0;
+    const uint64_t peak = largest_of(largest_of(made, gram), later + symmetric_scratch_bytes(n) + pruning);
     const uint64_t histories = params->keep_histories ? 8 * events : 0;
     return (training_cost){
         .bytes = peak + histories + 64 * n * sizeof(double),
