@@ -62,12 +62,12 @@ static size_t translate(const topn_model *model, const topn_data *data, uint32_t
 
 int main(int argc, char **argv)
 {
-    if (argc < 3 || argc > 5) {
-        fprintf(stderr, "usage: latency MODEL HISTORIES [N [USERS]]\n");
-        return 2;
-    }
     const size_t n = argc > 3 ? strtoul(argv[3], NULL, 10) : 100;
     const size_t most = argc > 4 ? strtoul(argv[4], NULL, 10) : 1000;
+    if (argc < 3 || argc > 5 || n == 0 || most == 0) {
+        fprintf(stderr, "usage: latency MODEL HISTORIES [N [USERS]], both 1 or more\n");
+        return 2;
+    }
     topn_model *model;
     topn_data *data;
     topn_retriever *retriever;
@@ -91,10 +91,12 @@ int main(int argc, char **argv)
         expect(topn_recommend(query, &request, n, items, scores, &found));
         times[user] = seconds() - start;
     }
-    if (users > warm) {
-        qsort(times + warm, users - warm, sizeof *times, compare);
-        printf("%.1f\n", 1e6 * times[warm + (users - warm) / 2]);
+    if (users == 0) {
+        fprintf(stderr, "latency: %s holds no users\n", argv[2]);
+        return 1;
     }
+    qsort(times + warm, users - warm, sizeof *times, compare);
+    printf("%.1f\n", 1e6 * times[warm + (users - warm) / 2]);
     free(times);
     free(history);
     free(items);

@@ -15,6 +15,7 @@ topn=${TOPN:-build/release/topn} methods=${METHODS:-fsai;chol-sparse}
 folder=${OUT:-$(mktemp -d)}
 mkdir -p "$folder"
 [ -n "${OUT:-}" ] || trap 'rm -rf "$folder"' EXIT
+: >"$folder/points"
 options=(--l2 80 --keep-histories false)
 IFS=';' read -ra names <<<"$methods"
 printf '%-24s %9s %10s %10s %9s %12s %12s %10s  %s\n' method items users events seconds 'peak MB' 'predicted MB' 'model MB' phases
@@ -23,7 +24,10 @@ for items in "$@"; do
     [ -e "$data" ] || "$topn" generate --like msd --items "$items" --users "$users" --events "$events" -o "$data" --quiet >"$folder/generate"
     for name in "${names[@]}"; do
         read -ra words <<<"$name"
-        "$topn" train "${words[0]}" "$data" -o "$folder/model" "${options[@]}" "${words[@]:1}" >"$folder/figures" 2>/dev/null
+        "$topn" train "${words[0]}" "$data" -o "$folder/model" "${options[@]}" "${words[@]:1}" >"$folder/figures" 2>"$folder/messages" || {
+            tail -n 1 "$folder/messages" >&2
+            exit 1
+        }
         bytes=$(stat -c %s "$folder/model")
         awk -v name="$name" -v items="$items" -v users="$users" -v events="$events" -v bytes="$bytes" -v points="$folder/points" '
             { figure[$1] = $2 }
@@ -48,4 +52,4 @@ awk -F'\t' '
                 printf "%s: seconds ~ items^%.2f, peak memory ~ items^%.2f\n", name, slope[3], slope[4]
             }
     }' "$folder/points" | sort
-rm -f "$folder/points" "$folder/figures" "$folder/generate"
+rm -f "$folder/points" "$folder/figures" "$folder/messages" "$folder/generate"

@@ -41,7 +41,7 @@ prepare() {
     local data=$1 reader=()
     read -ra reader <<<"${READER:-}"
     split=$out/split
-    rm -rf "$split"
+    [ -f "$data/train.tsv" ] || rm -rf "$split"
     if [ -f "$data/train.txt" ] && [ "$part" = test ]; then
         train=$data/train.txt seen=$data/train.txt hidden=$data/test.txt
         items=$(item_count "$train")
@@ -100,10 +100,12 @@ declare -A mean low high
 measure() {
     local model=$1 metric value from to
     shift
+    mean=() low=() high=()
+    "$topn" evaluate "$out/$model" --seen "$seen" --hidden "$hidden" --metrics "$(IFS=, && echo "$*")" \
+        --format csv --quiet >"$out/evaluation.csv" || { complain "$model could not be evaluated" && exit 1; }
     while IFS=, read -r _ metric value from to _; do
         mean[$metric]=$value low[$metric]=$from high[$metric]=$to
-    done < <("$topn" evaluate "$out/$model" --seen "$seen" --hidden "$hidden" --metrics "$(IFS=, && echo "$*")" \
-        --format csv --quiet | tail -n +2)
+    done < <(tail -n +2 "$out/evaluation.csv")
     bytes=$(stat -c %s "$out/$model")
     [ -n "${mean[$1]:-}" ] || { complain "$model could not be evaluated" && exit 1; }
 }

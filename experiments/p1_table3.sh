@@ -23,9 +23,13 @@ msd) l2=200 published=(- - .430 .390 .430 .390 .427 .389 .429 .390) ;;
 *) complain "\"$preset\" is not ml20m, netflix or msd" && exit 2 ;;
 esac
 begin p1_table3
-if [ ! -e "$out/$preset/split.json" ]; then
+# One split serves all rows; another file or other options make another.
+made="$(realpath "$file") $(stat -c %s-%Y "$file") ${SPLIT_OPTIONS:-}"
+if [ "$(cat "$out/$preset.from" 2>/dev/null)" != "$made" ]; then
     read -ra more <<<"${SPLIT_OPTIONS:-}"
+    rm -rf "${out:?}/$preset" "$out/$preset.from"
     "$topn" split "$file" --preset "$preset" "${more[@]}" -o "$out/$preset" --quiet >"$out/split.txt"
+    echo "$made" >"$out/$preset.from"
 fi
 prepare "$out/$preset"
 

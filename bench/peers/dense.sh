@@ -27,8 +27,11 @@ fi
 "$topn" describe "$data" | head -n 12
 for method in chol inverse-factor; do
     for storage in full half; do
-        "$topn" train "$method" "$data" --k 200 --l2 "$l2" --storage "$storage" -o "$folder/model" \
-            >"$folder/$method.$storage" 2>/dev/null
+        "$topn" train "$method" "$data" --k 200 --l2 "$l2" --storage "$storage" --threads "$OMP_NUM_THREADS" \
+            -o "$folder/model" >"$folder/$method.$storage" 2>"$folder/messages" || {
+            tail -n 1 "$folder/messages" >&2
+            exit 1
+        }
     done
 done
 beta=$(awk '$1 == "train.beta" { print $2 }' "$folder/chol.full")

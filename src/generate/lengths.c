@@ -31,11 +31,11 @@ static bounds choose_bounds(const shape *like, uint32_t users, uint32_t items, u
 static double fit_scale(const double *excess, uint32_t users, uint64_t events, bounds within)
 {
     const double room = (double)(within.longest - within.shortest);
-    double scale = 0;
-    for (uint32_t full_before = UINT32_MAX, full = 0; full != full_before;) {
+    double scale = 0, before;
+    do {
         double sum = 0;
-        full_before = full;
-        full = 0;
+        uint32_t full = 0;
+        before = scale;
         for (uint32_t user = 0; user < users; user++) {
             if (scale * excess[user] >= room && room > 0)
                 full++;
@@ -46,7 +46,7 @@ static double fit_scale(const double *excess, uint32_t users, uint64_t events, b
             (double)events - (double)full * (double)within.longest - (double)(users - full) * (double)within.shortest;
         if (full < users && left > 0)
             scale = left / sum;
-    }
+    } while (scale > before);
     return scale;
 }
 
