@@ -9,13 +9,17 @@
 #include "train/method.h"
 
 /* Whether the method, told k and the mode by its options, would have trained the pruned model. */
-static bool is_trainable(const topn_model *model, topn_prune_mode mode)
+static bool is_trainable(const topn_model *model, uint32_t k, topn_prune_mode mode)
 {
     const char *name = record_get(&model->metadata, "method"), *before = record_get(&model->metadata, "option.prune");
     const char *pattern = record_get(&model->metadata, "option.pattern-from");
     const method *trained = name ? method_find(name) : NULL;
     if (!trained || (pattern && *pattern) || !(trained->prune_modes & 1u << mode) ||
         !record_get(&model->metadata, "option.k") || record_get(&model->metadata, "prune.mode"))
+        return false;
+    /* A sparse table holds no more than it was trained with. */
+    const uint64_t kept = strtoull(record_get(&model->metadata, "option.k"), NULL, 10);
+    if (model->encoder.rows.form != TABLE_DENSE && kept != 0 && k > kept)
         return false;
     /* A table that another mode has pruned before lacks entries that this one would have kept. */
     return model->encoder.rows.form == TABLE_DENSE || !before || strcmp(before, model_prune_mode_name(mode)) == 0;
@@ -27,7 +31,7 @@ static topn_status describe_pruned(topn_context *context, const topn_model *mode
 {
     topn_status status = TOPN_OK;
     record fields = {0};
-    const bool trainable = is_trainable(model, mode);
+    const bool trainable = is_trainable(model, k, mode);
     for (size_t index = 0; index < model->metadata.count; index++) {
         const record_entry *entry = &model->metadata.entries[index];
         if (strncmp(entry->key, "metric.", 7) != 0 && strncmp(entry->key, "run.", 4) != 0)

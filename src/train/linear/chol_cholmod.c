@@ -65,7 +65,7 @@ static void make_rows(const void *matrix, size_t first, size_t count, float *scr
         float *values = scratch + at * n;
         /* The product of the two first, so that both triangles get the same bits. */
         for (size_t c = 0; c < n; c++)
-            values[c] /= sqrtf(inverse->d[first + at] * inverse->d[c]);
+            values[c] /= (float)sqrt((double)inverse->d[first + at] * inverse->d[c]);
         values[first + at] = 0;
         row[at] = values;
         width[at] = n;

@@ -102,6 +102,7 @@ static training_cost chol_sparse_cost(const topn_data *data, const void *raw)
     const uint64_t factoring = sparse_system_bytes(data) + d + a + 2 * l + threads * items * sizeof(float);
     cost.bytes = cost.bytes > products ? cost.bytes : products;
     cost.bytes = cost.bytes > factoring ? cost.bytes : factoring;
+    cost.bytes += linear_history_bytes(data, &params->linear);
     cost.flops += 2.0 * (double)items * (double)k_inverse * (double)k_inverse;
     if (params->factor == FACTOR_INCOMPLETE)
         cost.flops += 2.0 * (double)items * (double)correlations * (double)k;

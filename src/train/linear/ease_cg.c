@@ -80,7 +80,8 @@ static training_cost ease_cg_cost(const topn_data *data, const void *raw)
     const uint64_t table = is_dense(params, data->matrix.columns) ? 4 * n * n : 16 * (uint64_t)params->k * n;
     const double steps = (double)(params->iterations < EXPECTED_ITERATIONS ? params->iterations : EXPECTED_ITERATIONS);
     return (training_cost){
-        .bytes = linear_system_bytes(data) + (uint64_t)threads_available() * vectors + table + 64 * n,
+        .bytes = linear_system_bytes(data) + (uint64_t)threads_available() * vectors + table + 64 * n +
+                 linear_history_bytes(data, &params->linear),
         .flops = steps * (double)n * (4.0 * (double)events + 14.0 * (double)n),
         .remedy = is_dense(params, data->matrix.columns) ? "keep --k 200 weights an item" : "use a smaller --k",
     };

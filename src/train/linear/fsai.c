@@ -27,7 +27,9 @@ static const option_table fsai_option_table = OPTION_TABLE(fsai_params, fsai_opt
 static training_cost fsai_cost(const topn_data *data, const void *raw)
 {
     const fsai_params *params = raw;
-    return sparse_inverse_cost(data, &params->sparse);
+    training_cost cost = sparse_inverse_cost(data, &params->sparse);
+    cost.bytes += linear_history_bytes(data, &params->linear);
+    return cost;
 }
 
 /* Rows by item: the columns of F. Its column numbers become those of the items. */

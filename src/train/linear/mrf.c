@@ -101,7 +101,8 @@ static training_cost mrf_cost(const topn_data *data, const void *raw)
     /* An item is the neighbour of many: with r > 0 the blocks overlap. So many were counted on MovieLens 1M. */
     const double count = (double)n / (1 + ((double)solved - 1) / 20), dimension = (double)size;
     return (training_cost){
-        .bytes = linear_system_bytes(data) + gram_source_bytes(data) + blocks + tables + 64 * n,
+        .bytes = linear_system_bytes(data) + gram_source_bytes(data) + blocks + tables + 64 * n +
+                 linear_history_bytes(data, &params->linear),
         .flops = count * dimension * dimension * (dimension / 3 + (double)solved),
         .remedy = "use a smaller --k",
     };

@@ -109,11 +109,12 @@ static bool gram_is_dense(double items, double pairs)
 static double weight_bound(const topn_data *data, const slim_params *params, double pairs)
 {
     const double items = data->matrix.columns;
+    const double sum = gram_sum_bound(data, &params->linear); /* infinite: G may have negative elements */
     double bound = items * (items - 1);
-    if (params->nonnegative && pairs < bound)
+    if (params->nonnegative && isfinite(sum) && pairs < bound)
         bound = pairs;
     if (params->nonnegative && params->l1 > 0)
-        bound = fmin(bound, gram_sum_bound(data, &params->linear) / params->l1);
+        bound = fmin(bound, sum / params->l1);
     return params->k ? fmin(bound, (double)params->k * items) : bound;
 }
 
@@ -125,7 +126,7 @@ static training_cost slim_cost(const topn_data *data, const void *raw)
     const bool dense = gram_is_dense(items, pairs), full = params->l1 == 0;
     const double gram =
         dense ? (double)symmetric_bytes(data->matrix.columns, false) : 8 * fmin(pairs + items, items * items);
-    const double input = (double)linear_system_bytes(data);
+    const double input = (double)(linear_system_bytes(data) + linear_history_bytes(data, &params->linear));
     const double workers = (double)slim_worker_bytes(data->matrix.columns) * threads_available();
     const double result = 16 * weight_bound(data, params, pairs) + BATCH * items * 8;
     const double rows = full ? items : fmin(items, 200), row = dense ? items : fmin(items, pairs / items);

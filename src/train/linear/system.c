@@ -316,6 +316,11 @@ static uint64_t largest_of(uint64_t a, uint64_t b)
 
 /* The largest of the phases: X and Xᵀ made; Gram matrix (both of them, without values where these are 1); inverse and
  * pruning (Xᵀ alone). The model's histories stand beside all of them. */
+uint64_t linear_history_bytes(const topn_data *data, const linear_params *params)
+{
+    return params->keep_histories ? 8 * data->matrix.indptr[data->matrix.rows] : 0;
+}
+
 training_cost linear_cost(const topn_data *data, const linear_params *params, bool half, double cubes,
                           uint64_t table_entries)
 {
@@ -329,9 +334,8 @@ training_cost linear_cost(const topn_data *data, const linear_params *params, bo
      * pruning begins, but the allocator may hold on to it. */
     const uint64_t pruning = table_entries ? 12 * table_entries + stream_scratch_bytes(threads_available(), n) : 0;
     const uint64_t peak = largest_of(largest_of(made, gram), later + symmetric_scratch_bytes(n) + pruning);
-    const uint64_t histories = params->keep_histories ? 8 * events : 0;
     return (training_cost){
-        .bytes = peak + histories + 64 * n * sizeof(double),
+        .bytes = peak + linear_history_bytes(data, params) + 64 * n * sizeof(double),
         .flops = cubes * (double)n * (double)n * (double)n,
     };
 }

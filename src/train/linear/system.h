@@ -62,6 +62,9 @@ typedef struct linear_probe {
 } linear_probe;
 void linear_probe_clear(linear_probe *probe);
 
+/* Bytes of the users' histories that the model keeps. */
+uint64_t linear_history_bytes(const topn_data *data, const linear_params *params);
+
 /* How a dense method holds its matrix: the member named `storage` of its parameter struct. */
 typedef enum linear_storage { STORAGE_AUTO, STORAGE_FULL, STORAGE_HALF } linear_storage;
 #define LINEAR_STORAGE_OPTION(params)                                                                                  \

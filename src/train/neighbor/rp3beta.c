@@ -39,6 +39,16 @@ static training_cost rp3beta_cost(const topn_data *data, const void *raw)
     return neighbor_cost(data, &params->list);
 }
 
+/* The model's first step divides a history's weights by their sum and cannot raise them to a power on their own. */
+static topn_status rp3beta_check(topn_context *context, const topn_data *data, const void *raw)
+{
+    (void)data;
+    const rp3beta_params *params = raw;
+    if (params->values == 0 || params->alpha == 1)
+        return TOPN_OK;
+    return fail(context, TOPN_ERROR_OPTION, "rp3beta with --values weight needs --alpha 1, not %g", params->alpha);
+}
+
 /* value^−exponent, and 1 for an item or user without events. */
 static double inverse_power(double value, double exponent)
 {
@@ -111,6 +121,7 @@ const method method_rp3beta = {
     .summary = "three-step random walks user → item → user → item, less the popularity of the last item",
     .paper = "Paudel, Christoffel, Newell and Bernstein 2017",
     .options = &rp3beta_option_table,
+    .check = rp3beta_check,
     .cost = rp3beta_cost,
     .train = rp3beta_train,
 };
