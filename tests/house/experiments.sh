@@ -62,7 +62,7 @@ KEEP="8 16" try transfer 12 transfer.svg "$events" 50
 awk -F, 'NR > 1 { print substr($1, 2) "," substr($2, 2) ",5" }' "$events" | sed '1i userId,movieId,rating' >"$work/ratings.csv"
 SPLIT_OPTIONS="--expect *,*,* --expect-split *,*,* --test-users 30 --validation-users 30"
 SPLIT_OPTIONS=$SPLIT_OPTIONS try p1_table3 5 table3.svg ml20m "$work/ratings.csv"
-GRID="2 200" try p1_table3 1 table3.svg ml20m "$work/ratings.csv" chol --k 8
+SPLIT_OPTIONS=$SPLIT_OPTIONS GRID="2 200" try p1_table3 1 table3.svg ml20m "$work/ratings.csv" chol --k 8
 grep -q '^chol --k 8 --l2 200	' "$work/p1_table3/table.tsv" || fail "λ was not chosen"
 code=0
 OUT=$work/none experiments/p1_table3.sh ml20m "$work/ratings.csv" >"$log" 2>&1 || code=$?
