@@ -4,10 +4,11 @@
  * each transition probability raised to α, the result divided by the popularity of the last item to the power β. With
  * s_u and s_i the sums of row u and column i of X:
  *
- *     score(u, j) = Σ_h (x_uh / s_u)^α · T_hj,   T_hj = Σ_v (x_vh / s_h)^α · (x_vj / s_v)^α / n_j^β,
+ *     score(u, j) = Σ_h x_uh / s_u^α · T_hj,   T_hj = Σ_v (x_vh / s_h)^α · (x_vj / s_v)^α / n_j^β,
  *
- * n_j the number of users of item j. The first step is the encoder's: its normaliser is α. T_hh, the way back, is left
- * out.
+ * n_j the number of users of item j. The first step is the encoder's, whose normaliser is α; where events have weights
+ * (--values weight) it takes x_uh as it is, not to the power α as the paper would, which for a user is another weighting
+ * of his own history. T_hh, the way back, is left out.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -37,16 +38,6 @@ static training_cost rp3beta_cost(const topn_data *data, const void *raw)
 {
     const rp3beta_params *params = raw;
     return neighbor_cost(data, &params->list);
-}
-
-/* The model's first step divides a history's weights by their sum and cannot raise them to a power on their own. */
-static topn_status rp3beta_check(topn_context *context, const topn_data *data, const void *raw)
-{
-    (void)data;
-    const rp3beta_params *params = raw;
-    if (params->values == 0 || params->alpha == 1)
-        return TOPN_OK;
-    return fail(context, TOPN_ERROR_OPTION, "rp3beta with --values weight needs --alpha 1, not %g", params->alpha);
 }
 
 /* value^−exponent, and 1 for an item or user without events. */
@@ -121,7 +112,6 @@ const method method_rp3beta = {
     .summary = "three-step random walks user → item → user → item, less the popularity of the last item",
     .paper = "Paudel, Christoffel, Newell and Bernstein 2017",
     .options = &rp3beta_option_table,
-    .check = rp3beta_check,
     .cost = rp3beta_cost,
     .train = rp3beta_train,
 };
