@@ -7,8 +7,8 @@
  *     score(u, j) = Σ_h x_uh / s_u^α · T_hj,   T_hj = Σ_v (x_vh / s_h)^α · (x_vj / s_v)^α / n_j^β,
  *
  * n_j the number of users of item j. The first step is the encoder's, whose normaliser is α; where events have weights
- * (--values weight) it takes x_uh as it is, not to the power α as the paper would, which for a user is another weighting
- * of his own history. T_hh, the way back, is left out.
+ * (--values weight) it takes x_uh as it is, not to the power α as the paper would, which for a user is another
+ * weighting of his own history. T_hh, the way back, is left out.
  */
 #include <math.h>
 #include <stdlib.h>
