@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <inttypes.h>
 
-#include "progress.h"
 #include "session.h"
 
 static const own_option own_options[] = {
@@ -18,10 +16,7 @@ static int run(struct session *session)
     STEP(session_required(session, "output", &output));
     STEP(session_output_check(output));
     STEP(session_check(session, topn_data_generate(session->context, session->options[TOPN_KIND_GENERATOR], &data)));
-    STEP(session_check(session, session_flag(session, "text") ? topn_data_write_text(session->context, data, output)
-                                                              : topn_data_save(session->context, data, output)));
-    inform("%s: %" PRIu32 " users, %" PRIu32 " items, %" PRIu64 " events", output, topn_data_users(data),
-           topn_data_items(data), topn_data_events(data));
+    STEP(session_save_data(session, data, output));
 done:
     topn_data_free(data);
     return code;

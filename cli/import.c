@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <inttypes.h>
 #include <string.h>
 
 #include "preset.h"
-#include "progress.h"
 #include "session.h"
 
 static const own_option own_options[] = {
@@ -25,10 +23,7 @@ static int run(struct session *session)
         STEP(complain(CODE_FAILED, "%s: no events are left; \"topn describe\" with the same options says why",
                       session_operand(session, 0)));
     STEP(preset_expect(session, "expect", session_operand(session, 0), "after the filters", preset_counts(data)));
-    STEP(session_check(session, session_flag(session, "text") ? topn_data_write_text(session->context, data, output)
-                                                              : topn_data_save(session->context, data, output)));
-    inform("%s: %" PRIu32 " users, %" PRIu32 " items, %" PRIu64 " events", output, topn_data_users(data),
-           topn_data_items(data), topn_data_events(data));
+    STEP(session_save_data(session, data, output));
 done:
     topn_data_free(data);
     return code;

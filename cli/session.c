@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -205,6 +206,17 @@ void answerer_clear(answerer *with)
     with->query = NULL;
     with->retriever = NULL;
     with->model = NULL;
+}
+
+int session_save_data(struct session *session, const topn_data *data, const char *path)
+{
+    const int code =
+        session_check(session, session_flag(session, "text") ? topn_data_write_text(session->context, data, path)
+                                                             : topn_data_save(session->context, data, path));
+    if (code == CODE_DONE)
+        inform("%s: %" PRIu32 " users, %" PRIu32 " items, %" PRIu64 " events", path, topn_data_users(data),
+               topn_data_items(data), topn_data_events(data));
+    return code;
 }
 
 int session_output_check(const char *path)

@@ -34,6 +34,8 @@ const char *session_operand(const struct session *session, size_t index);
 
 /* Reads data with the reader options given (NULL: the session's). The log says which columns were taken. */
 int session_read(struct session *session, const char *path, const topn_options *reader, topn_data **out);
+/* Writes data in the binary form or, when the command's own option "text" is set, as text, and says how many. */
+int session_save_data(struct session *session, const topn_data *data, const char *path);
 int session_load(struct session *session, const char *path, topn_model **out);
 /* A model, a retriever over it and one query. All are freed by answer_clear. */
 typedef struct answerer {

@@ -388,8 +388,10 @@ static void sansa_keeps_its_budget_and_its_bits(void **state)
 static void chol_cholmod_factors_what_was_kept(void **state)
 {
     enum { N = 60, K = 7 };
-    if (!method_find("chol-cholmod"))
+    if (!method_find("chol-cholmod")) {
+        print_message("skipped: this build is without CHOLMOD (house/long_cholmod tests it)\n");
         skip();
+    }
     topn_data *data = random_data(200, N, 3, 6);
     topn_model *ease = train(*state, data, "ease", PAIRS("l2=20"));
     static const char *const kept[] = {"k=60", "k=7"};

@@ -49,8 +49,7 @@ static training_cost chol_cost(const topn_data *data, const void *raw)
 {
     const chol_params *params = raw;
     const uint32_t items = data->matrix.columns;
-    const uint64_t k = params->k < (int64_t)items ? (uint64_t)params->k : items;
-    const uint64_t kept = linear_keeps_all(params->k, params->storage, items) ? 0 : k * items;
+    const uint64_t kept = linear_kept_entries(params->k, params->storage, items);
     training_cost cost =
         linear_cost(data, &params->linear, linear_uses_half(params->k, params->storage, items), 4.0 / 3, kept);
     cost.bytes += shift_bytes(items) + reused_pattern_bytes(params->pattern_from);

@@ -46,8 +46,7 @@ static training_cost ease_cost(const topn_data *data, const void *raw)
 {
     const ease_params *params = raw;
     const uint32_t items = data->matrix.columns;
-    const uint64_t k = params->k < (int64_t)items ? (uint64_t)params->k : items;
-    const uint64_t kept = linear_keeps_all(params->k, params->storage, items) ? 0 : k * items;
+    const uint64_t kept = linear_kept_entries(params->k, params->storage, items);
     training_cost cost = linear_cost(data, &params->linear, linear_uses_half(params->k, params->storage, items), 1.0,
                                      (params->prune == PRUNE_ITEM ? 8 : 9) * kept / 4);
     cost.remedy = linear_remedy(params->k, params->storage, items);

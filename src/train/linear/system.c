@@ -279,6 +279,12 @@ bool linear_keeps_all(int64_t k, int storage, uint32_t items)
     return k == 0 || (k >= (int64_t)items && storage != STORAGE_HALF);
 }
 
+uint64_t linear_kept_entries(int64_t k, int storage, uint32_t items)
+{
+    const uint64_t each = k < (int64_t)items ? (uint64_t)k : items;
+    return linear_keeps_all(k, storage, items) ? 0 : each * items;
+}
+
 bool linear_uses_half(int64_t k, int storage, uint32_t items)
 {
     return storage != STORAGE_FULL && !linear_keeps_all(k, storage, items);

@@ -73,6 +73,8 @@ typedef enum linear_storage { STORAGE_AUTO, STORAGE_FULL, STORAGE_HALF } linear_
                   "the model itself is dense")
 /* Whether keeping k numbers an item (0 = all) leaves a dense table, for which the full layout is needed. */
 bool linear_keeps_all(int64_t k, int storage, uint32_t items);
+/* Numbers of the sparse table, 0 where it is dense. */
+uint64_t linear_kept_entries(int64_t k, int storage, uint32_t items);
 /* OPTION when half the storage is asked for together with all numbers. */
 topn_status linear_check_storage(topn_context *context, const char *method_name, int64_t k, int storage);
 bool linear_uses_half(int64_t k, int storage, uint32_t items);
