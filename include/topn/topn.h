@@ -191,7 +191,17 @@ TOPN_API void topn_data_free(topn_data *data);
 TOPN_API uint32_t topn_data_users(const topn_data *data);
 TOPN_API uint32_t topn_data_items(const topn_data *data);
 TOPN_API uint64_t topn_data_events(const topn_data *data);
-/* 16 hexadecimal digits over ids, pairs, weights and times. */
+/* Fields of an event's context beside the user ("hour"), in the order in which they were asked for; values are texts.
+ * 0, and NULL past the end. */
+TOPN_API size_t topn_data_fields(const topn_data *data);
+TOPN_API const char *topn_data_field_name(const topn_data *data, size_t field);
+TOPN_API uint32_t topn_data_field_values(const topn_data *data, size_t field);
+/* Distinct contexts (user and value of every field) that events have; 0 without fields. */
+TOPN_API uint32_t topn_data_contexts(const topn_data *data);
+/* Distinct features of users and of items; 0 where none were read. */
+TOPN_API uint32_t topn_data_user_features(const topn_data *data);
+TOPN_API uint32_t topn_data_item_features(const topn_data *data);
+/* 16 hexadecimal digits over ids, pairs, weights, times, contexts and features. */
 TOPN_API const char *topn_data_fingerprint(const topn_data *data);
 TOPN_API const char *topn_data_user_id(const topn_data *data, uint32_t user); /* NULL past the end */
 TOPN_API const char *topn_data_item_id(const topn_data *data, uint32_t item);
@@ -274,6 +284,29 @@ TOPN_API topn_status topn_train_cost(topn_context *context, const topn_data *dat
  * Errors: MEMORY with both figures before anything is allocated, OPTION, NUMERIC with the remedy. */
 TOPN_API topn_status topn_train(topn_context *context, const topn_data *data, const topn_options *options,
                                 const topn_options *reader, topn_model **out);
+/* What training may use beside data and options. Zero-initialise, then set what is there. */
+typedef struct topn_training {
+    const topn_options *reader; /* recorded in the model */
+    /* Held-back events, as for topn_evaluate: methods that improve sweep by sweep judge themselves on them by `metric`,
+     * stop when it no longer rises (option "patience") and keep their best state. Both or neither. */
+    const topn_data *validation_seen, *validation_hidden;
+    const char *metric; /* "ndcg@100"; NULL = that */
+} topn_training;
+/* topn_train with more said. Other methods than iterative ones only record the reader. */
+TOPN_API topn_status topn_train_validated(topn_context *context, const topn_data *data, const topn_options *options,
+                                          const topn_training *training, topn_model **out);
+/* The model with the items that only `data` knows (by id), each with the row that its events there ask for while all
+ * other parameters stay (P2 Algorithm 4, line 14): users by their rows in the model, others by their histories. Items
+ * that the model knows stay as they are. A changed copy. UNSUPPORTED for models that are not dot products of solved
+ * embeddings; DATA when no item is new. O(events·D² + new items·D³). */
+TOPN_API topn_status topn_model_add_items(topn_context *context, const topn_model *model, const topn_data *data,
+                                          topn_model **out);
+/* Fields of the context that the model knows, the user apart; see topn_data_fields. */
+TOPN_API size_t topn_model_fields(const topn_model *model);
+TOPN_API const char *topn_model_field_name(const topn_model *model, size_t field);
+TOPN_API bool topn_model_find_value(const topn_model *model, size_t field, const char *value, uint32_t *out);
+/* Users' features by name, "gender=F", or the column's name where it is a number. */
+TOPN_API bool topn_model_find_feature(const topn_model *model, const char *name, uint32_t *out);
 /* Atomic, same model same bytes: metadata "run.*" (seconds, threads, memory) are left out. FORMAT.md. */
 TOPN_API topn_status topn_model_save(topn_context *context, const topn_model *model, const char *path);
 /* Maps the file; arrays are verified against their checksums. */
@@ -348,6 +381,12 @@ typedef struct topn_request {
     const uint32_t *deny; /* [deny_count] items that may not appear */
     size_t deny_count;
     bool include_seen; /* false: items of the history may not appear */
+    /* The context, for models that know fields: [topn_model_fields], UINT32_MAX = not known; NULL = none is known. */
+    const uint32_t *context;
+    /* Features of the user, for models that know such: [feature_count] and their numbers, NULL = all 1. */
+    const uint32_t *features;
+    const float *feature_values;
+    size_t feature_count;
 } topn_request;
 
 /* The n best items, best first, ties by item index; filters apply before the cut. item_out, score_out [n];

@@ -24,6 +24,8 @@ typedef enum random_stream {
     RANDOM_GENERATE_INTERESTS = 12,
     RANDOM_GENERATE_EVENTS = 13,
     RANDOM_GENERATE_COVER = 14,
+    RANDOM_PARAMETERS = 15, /* first values of trained parameters */
+    RANDOM_SAMPLES = 16,    /* examples that stochastic gradients take */
 } random_stream;
 
 /* Four 32-bit words for (seed, stream, index). */

@@ -8,6 +8,7 @@
 
 #include "base/context.h"
 #include "base/record.h"
+#include "data/contexts.h"
 #include "data/id_map.h"
 #include "numeric/matrix.h"
 #include "store/safetensors.h"
@@ -30,6 +31,8 @@ struct topn_data {
     string_table item_ids; /* [items], distinct */
     string_table titles;   /* [items], or count 0; "" where an item has none */
     id_index users_by_id, items_by_id;
+    data_contexts contexts; /* field_count 0 where events have no context but the user */
+    feature_table user_features, item_features;
     data_provenance provenance;
     char fingerprint[17];   /* 16 hexadecimal digits of XXH3-64 */
     safetensors_file *file; /* when arrays are mapped; else NULL */
@@ -44,6 +47,8 @@ typedef struct data_parts {
     int64_t *times;
     bool has_weights;
     string_table user_ids, item_ids, titles;
+    data_contexts contexts; /* contexts and their events in any order; made ascending */
+    feature_table user_features, item_features;
     data_provenance provenance;
 } data_parts;
 topn_status data_assemble(topn_context *context, data_parts *parts, topn_data **out);

@@ -7,10 +7,16 @@
  * encoder     φ(c) from the context c, which here is a weighted history of items
  *   CONSTANT  no φ; score = b_i (popularity)
  *   BAG       φ = s · Σ_h w_h · T_h over the history, T_h row h of `rows`; s = (Σ w_h)^−normalizer. With a cut, only
- *             the `cut` entries of φ that are largest by magnitude stay, ties to the lower dimension (user-kNN; P1
- * §4.3) item table  ψ_i NONE      no ψ (with CONSTANT) IDENTITY  φ is the score vector itself: T is items × items
- * (EASE, SLIM, item-kNN) SHARED    ψ_i = T_i, the encoder's own rows (CHOL) SPARSE, DENSE  its own rows [items ×
- * dimensions]
+ *             the `cut` entries of φ that are largest by magnitude stay, ties to the lower dimension (user-kNN;
+ *             P1 §4.3)
+ *   FIELDS    φ composed of embeddings of the context's fields; a user's own is solved for from the history
+ *             (model/fields_encoder.h)
+ *
+ * item table  ψ_i
+ *   NONE      no ψ (with CONSTANT)
+ *   IDENTITY  φ is the score vector itself: T is items × items (EASE, SLIM, item-kNN)
+ *   SHARED    ψ_i = T_i, the encoder's own rows (CHOL)
+ *   OWN       its own rows [items × dimensions]
  */
 #ifndef TOPN_MODEL_MODEL_H
 #define TOPN_MODEL_MODEL_H
@@ -18,6 +24,7 @@
 #include "base/record.h"
 #include "data/id_map.h"
 #include "data/interactions.h"
+#include "model/fields_encoder.h"
 #include "numeric/matrix.h"
 #include "store/safetensors.h"
 
@@ -35,16 +42,17 @@ size_t embedding_rows(const embedding_table *table);
 size_t embedding_dimensions(const embedding_table *table);
 void embedding_clear(embedding_table *table);
 
-typedef enum encoder_kind { ENCODER_CONSTANT, ENCODER_BAG } encoder_kind;
+typedef enum encoder_kind { ENCODER_CONSTANT, ENCODER_BAG, ENCODER_FIELDS } encoder_kind;
 typedef enum item_table_kind { ITEMS_NONE, ITEMS_IDENTITY, ITEMS_SHARED, ITEMS_OWN } item_table_kind;
 
 struct topn_model {
     struct {
         encoder_kind kind;
         embedding_table rows;
-        double normalizer; /* exponent, 0 = none */
-        uint32_t cut;      /* 0 = none; only with ITEMS_SHARED and ITEMS_OWN */
-        bool use_weights;  /* false: every history weight counts as 1 */
+        double normalizer;     /* exponent, 0 = none */
+        uint32_t cut;          /* 0 = none; only with ITEMS_SHARED and ITEMS_OWN */
+        bool use_weights;      /* false: every history weight counts as 1 */
+        fields_encoder fields; /* FIELDS only */
     } encoder;
     struct {
         item_table_kind kind;

@@ -43,11 +43,18 @@ topn_status retriever_create(topn_context *context, const topn_model *model, con
                              topn_retriever **out);
 void retriever_free(topn_retriever *retriever);
 
-/* One user's history. Items ascend or not; weights NULL = all 1. */
+/* One user's history. Items ascend or not; weights NULL = all 1. The rest is what the model's context fields and
+ * features say (model/fields_encoder.h); zeroed where there is nothing to say, unused by other encoders. */
 typedef struct history {
     const uint32_t *items;
     const float *weights;
     size_t length;
+    const uint32_t *values;   /* [context fields] or NULL */
+    const uint32_t *features; /* [feature_count] */
+    const float *feature_values;
+    size_t feature_count;
+    bool trained; /* `user` is a user of the model whose history this is: his trained row is the answer */
+    uint32_t user;
 } history;
 
 /* One thread's memory for scoring blocks of users. */

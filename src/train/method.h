@@ -16,6 +16,8 @@ typedef struct training_cost {
     const char *remedy; /* "use --k …": what would need less, or NULL */
 } training_cost;
 
+typedef struct training_run training_run; /* train/iteration.h */
+
 typedef struct method {
     const char *name;    /* "chol" */
     const char *summary; /* one line */
@@ -25,6 +27,9 @@ typedef struct method {
     training_cost (*cost)(const topn_data *, const void *params);
     /* Fills encoder and table of *model (made by model_create) and adds its figures to the metadata. */
     topn_status (*train)(topn_context *, const topn_data *, const void *params, topn_model *model);
+    /* In its place for methods that improve sweep by sweep. */
+    topn_status (*train_iterated)(topn_context *, const topn_data *, const void *params, const training_run *run,
+                                  topn_model *model);
     /* The topn_prune_mode in which pruning a dense model gives what training with option "k" gives: 1u << mode, or'ed;
      * which of several is said by an option "prune" with their names. */
     unsigned prune_modes;

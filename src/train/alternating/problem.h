@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Least squares over all pairs (P2 eq. 26): two sides, the observed pairs seen from both, weights and ridges,
+ *
+ *     L(θ) = Σ_{(c,i)∈S} α_ci (⟨φ_c, ψ_i⟩ − y_ci)² + α₀ ⟨G^C, G^I⟩ + Σ_blocks λ_b ‖θ_b‖²,
+ *     G^C = Σ_c v_c φ_c φ_cᵀ,  G^I = Σ_i u_i ψ_i ψ_iᵀ                                                     (eq. 24, 25)
+ *
+ * or, pairwise (eq. 44), with N = Σ_i u_i, z = Σ_i u_i ψ_i and v_c = Σ_{i∈I_c} α_ci in G^C,
+ *
+ *     L(θ) = Σ_S α_ci N (ŷ_ci − 1)² + ⟨G^C, G^I⟩ − 2 Σ_S α_ci (ŷ_ci − 1) ⟨φ_c, z⟩ + Σ_blocks λ_b ‖θ_b‖².
+ */
+#ifndef TOPN_TRAIN_ALTERNATING_PROBLEM_H
+#define TOPN_TRAIN_ALTERNATING_PROBLEM_H
+
+#include "base/option_table.h"
+#include "data/interactions.h"
+#include "model/fields_encoder.h"
+#include "model/model.h"
+
+typedef enum problem_side { SIDE_CONTEXTS, SIDE_ITEMS } problem_side;
+
+/* The observed pairs from one side. */
+typedef struct observations {
+    sparse_matrix pairs; /* entities × entities of the other side; values = α, or NULL: all `alpha` */
+    float *labels;       /* y, as pairs.values; NULL: all 1 */
+    float alpha;
+} observations;
+
+/* Per field of a side (and, after the last, the core of TUCKER): which entities a block describes, and its ridge. */
+typedef struct block_index {
+    sparse_matrix entities; /* table rows × entities, x; indptr NULL: row e describes entity e alone */
+    bool single;            /* no entity has two rows of this field: its blocks do not depend on each other */
+    float *ridge;           /* λ_b [table rows] */
+} block_index;
+
+typedef struct alternating_problem {
+    multilinear_side sides[2];
+    block_index *blocks[2]; /* [field_count, + 1 with a core] */
+    observations observed[2];
+    float *weights[2]; /* v [contexts], u [items]; NULL = all 1; observed α already holds v·u */
+    square_loss loss;
+    double user_scale; /* of v, for fold-in */
+} alternating_problem;
+
+/* Options of every least-squares model: the member named `loss` … of its parameter struct; see problem.c. */
+typedef struct alternating_params {
+    double l2, l2_exponent, unobserved_weight, alpha, confidence_scale, dislike_below;
+    double user_weight_exponent, item_weight_exponent;
+    int confidence;
+    int loss; /* choice pointwise|pairwise */
+    int64_t factors, block;
+    double init_scale; /* standard deviation of the first parameters is init_scale / √d */
+    int solver;        /* choice cholesky|cg */
+    int64_t cg_steps;
+    bool biases;
+    bool keep_histories, keep_users;
+} alternating_params;
+
+/* Sides (users, or contexts where the data have fields and `contexts` asks for them; items) with their tables drawn
+ * from N(0, (init_scale/√d)²), observed pairs, weights, ridges. Features of users and items become further rows of the
+ * first field of their side; the last id row of a context field stands for missing values. kind, per-field factors
+ * [fields] or NULL = all `factors`. DATA when there is nothing to train on. */
+topn_status problem_create(topn_context *context, const topn_data *data, const alternating_params *params,
+                           composition kind, bool contexts, const size_t *field_factors, alternating_problem *out);
+void problem_clear(alternating_problem *problem);
+/* What problem_create and a sweep will hold. */
+uint64_t problem_bytes(const topn_data *data, const alternating_params *params, composition kind, bool contexts);
+double problem_sweep_flops(const topn_data *data, const alternating_params *params, composition kind, bool contexts);
+/* Fills encoder (fields) and item table (own dense rows ψ) of the model; parameters are copied. */
+topn_status problem_export(topn_context *context, const alternating_problem *problem, const topn_data *data,
+                           const alternating_params *params, topn_model *model);
+/* Parameters of users, values, features and items that an earlier model of the same method and width knows by name. */
+topn_status problem_start_from(topn_context *context, const topn_model *earlier, const topn_data *data,
+                               alternating_problem *problem);
+
+#endif
