@@ -137,7 +137,12 @@ topn_status stored_count(topn_context *context, const safetensors_file *file, co
 
 static const char *kind_name(const char *kind)
 {
-    return strcmp(kind, "model") == 0 ? "a model" : strcmp(kind, "data") == 0 ? "interaction data" : "something else";
+    static const char *const names[][2] = {
+        {"model", "a model"}, {"data", "interaction data"}, {"checkpoint", "the checkpoint of a training"}};
+    for (size_t index = 0; index < sizeof names / sizeof *names; index++)
+        if (strcmp(kind, names[index][0]) == 0)
+            return names[index][1];
+    return "something else";
 }
 
 topn_status stored_kind(topn_context *context, const safetensors_file *file, const char *kind)

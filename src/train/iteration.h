@@ -12,7 +12,8 @@
 
 /* Judges a model by a metric; made by api, since training does not know retrieval. */
 typedef struct validator {
-    const char *metric; /* "ndcg@100"; larger is better */
+    const char *metric;      /* "ndcg@100"; larger is better */
+    const char *fingerprint; /* of the held-back events; checkpoints hold it, too */
     topn_status (*judge)(topn_context *context, const topn_model *model, void *data, double *value);
     void *data;
 } validator;
@@ -27,7 +28,8 @@ typedef struct iteration_params {
     int64_t sweeps, validate_every, patience, checkpoint_every;
     char *checkpoint; /* file; NULL = none */
     bool resume;      /* go on from `checkpoint` when it is there */
-    char *start_from; /* model file; NULL = none */
+    char *start_from; /* model file, which api loads; NULL = none */
+    double tolerance;
 } iteration_params;
 
 #define ITERATION_OPTIONS(params, sweeps_default)                                                                      \
@@ -37,6 +39,8 @@ typedef struct iteration_params {
                        "sweeps between two judgements on held-back events, where such are given"),                     \
         OPTION_INTEGER(params, iteration.patience, "patience", 5, 0, 1000000,                                          \
                        "judgements without a better one that end the training; the best state is kept; 0 = go on"),    \
+        OPTION_REAL(params, iteration.tolerance, "tolerance", 0, 0, 1,                                                 \
+                    "relative change of the loss by a sweep that ends the training; 0 = never"),                       \
         OPTION_TEXT(params, iteration.checkpoint, "checkpoint", NULL,                                                  \
                     "file that the state is written to while training, whole or not at all"),                          \
         OPTION_INTEGER(params, iteration.checkpoint_every, "checkpoint-every", 1, 1, 1000000,                          \
@@ -56,19 +60,25 @@ typedef struct state_array {
 /* What a method gives. */
 typedef struct iterated {
     void *state;
-    state_array *arrays; /* [array_count], all that a sweep changes */
+    state_array *arrays; /* [array_count], all that a sweep changes, less what `restored` makes again from them */
     size_t array_count;
     topn_status (*sweep)(topn_context *context, void *state, int64_t sweep, double *loss); /* sweep from 0 */
     topn_status (*export)(topn_context *context, void *state, topn_model *model);          /* may be called often */
+    /* The arrays were overwritten, by a checkpoint or by the best state; NULL: nothing follows from them. */
+    topn_status (*restored)(topn_context *context, void *state);
 } iterated;
 
 /* Runs the sweeps; at its end the model is exported from the best (or, without a validator, the last) state, and the
- * metadata hold train.sweeps, train.loss, train.losses ("12.3 11.9 …"), and with a validator train.best-sweep,
- * train.metric, train.metrics. Checkpoints hold method, options, seed and the data's fingerprint; another's is refused.
+ * metadata hold train.sweeps, train.loss (of that state), train.losses ("12.3 11.9 …"), and with a validator
+ * train.best-sweep, train.metric, train.metrics. `model` is as topn_train makes it: its metadata name method, seed,
+ * options and the data's fingerprint, which a checkpoint must have in common with it.
+ * Progress: "sweep" in sweeps with the loss as value and, after a judgement, the metric's name with its value; a line
+ * of log a sweep. NUMERIC when the loss or the state is not finite after a sweep. CANCELLED leaves the last checkpoint.
  */
 topn_status iteration_run(topn_context *context, const topn_data *data, const iteration_params *params,
-                          const training_run *run, const iterated *method, topn_model *model);
-/* A copy of the best state and of the exported model, beside the method's own. */
+                          const training_run *run, const iterated *trained, topn_model *model);
+/* What iteration_run holds beside the method's state of so many bytes: with a validator a copy of the best state and
+ * the exported model; api adds it to the method's own cost. */
 uint64_t iteration_bytes(uint64_t state_bytes, bool validated);
 
 #endif

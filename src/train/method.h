@@ -14,6 +14,9 @@ typedef struct training_cost {
     uint64_t bytes; /* peak beyond the data already in memory */
     double flops;
     const char *remedy; /* "use --k …": what would need less, or NULL */
+    /* Of train_iterated: parameters that sweeps change. `bytes` holds them once; what validation needs beside (a copy
+     * and an exported model) is added by api. */
+    uint64_t state_bytes;
 } training_cost;
 
 typedef struct training_run training_run; /* train/iteration.h */
