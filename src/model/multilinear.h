@@ -6,9 +6,12 @@
  * (the row of its id; its features): u_f(e) = Σ_k x_ek·θ_fk. Fields are composed to φ(e), d factors and, with biases,
  * two more columns, one for the own bias and a constant 1 that meets the other side's:
  *
- *   PRODUCT  φ = Π_f u_f, entry by entry        matrix factorisation (one field), PARAFAC
- *   SUM      φ = Σ_f u_f, own bias Σ_f Σ_k x·w_fk + Σ_{pairs of rows} x·x'⟨θ, θ'⟩   factorisation machine; always
- * biases TUCKER   φ_r = ⟨B_r, u_1 ⊗ u_2 ⊗ …⟩, B the core
+ *   PRODUCT  φ = Π_f u_f, entry by entry: matrix factorisation (one field), PARAFAC
+ *
+ *   SUM      φ = Σ_f u_f: factorisation machine, which always has biases
+ *            own bias Σ_f Σ_k x·w_fk + Σ_{pairs of rows} x·x'⟨θ, θ'⟩, w the last entry of a row
+ *
+ *   TUCKER   φ_r = ⟨B_r, u_1 ⊗ u_2 ⊗ …⟩, B the core
  *
  * own bias of PRODUCT and TUCKER: Σ_f Σ_k x·(last entry of θ_fk). A table has width_f = factors_f + (biases ? 1 : 0)
  * columns. A block of parameters is one row of a table, or one row of the core; φ is linear in it, with the Jacobian
