@@ -25,6 +25,9 @@ void data_parts_clear(data_parts *parts)
     string_table_clear(&parts->user_ids);
     string_table_clear(&parts->item_ids);
     string_table_clear(&parts->titles);
+    data_contexts_clear(&parts->contexts);
+    feature_table_clear(&parts->user_features);
+    feature_table_clear(&parts->item_features);
     provenance_clear(&parts->provenance);
     *parts = (data_parts){0};
 }
@@ -38,9 +41,16 @@ void topn_data_free(topn_data *data)
     string_table_clear(&data->user_ids);
     string_table_clear(&data->item_ids);
     string_table_clear(&data->titles);
-    if (!data->file) {
+    if (data->file) {
+        data_contexts_return(&data->contexts);
+        feature_table_return(&data->user_features);
+        feature_table_return(&data->item_features);
+    } else {
         sparse_clear(&data->matrix);
         free(data->times);
+        data_contexts_clear(&data->contexts);
+        feature_table_clear(&data->user_features);
+        feature_table_clear(&data->item_features);
     }
     safetensors_close(data->file);
     provenance_clear(&data->provenance);
@@ -112,7 +122,24 @@ void data_fingerprint(topn_data *data)
         XXH3_64bits(data->user_ids.bytes, data->user_ids.offsets[data->user_ids.count]),
         XXH3_64bits(data->item_ids.bytes, data->item_ids.offsets[data->item_ids.count]),
     };
-    snprintf(data->fingerprint, sizeof data->fingerprint, "%016" PRIx64, (uint64_t)XXH3_64bits(parts, sizeof parts));
+    uint64_t hash = XXH3_64bits(parts, sizeof parts);
+    hash = data_contexts_hash(&data->contexts, hash);
+    hash = feature_table_hash(&data->user_features, hash);
+    if (data->item_features.names.count) /* the same features of users are others */
+        hash = feature_table_hash(&data->item_features, ~hash);
+    snprintf(data->fingerprint, sizeof data->fingerprint, "%016" PRIx64, hash);
+}
+
+topn_status data_index(topn_context *context, topn_data *data)
+{
+    topn_status status;
+    TRY(id_index_create(context, &data->user_ids, &data->users_by_id));
+    TRY(id_index_create(context, &data->item_ids, &data->items_by_id));
+    TRY(data_contexts_index(context, &data->contexts));
+    TRY(feature_table_index(context, &data->user_features));
+    TRY(feature_table_index(context, &data->item_features));
+done:
+    return status;
 }
 
 topn_status data_assemble(topn_context *context, data_parts *parts, topn_data **out)
@@ -122,16 +149,22 @@ topn_status data_assemble(topn_context *context, data_parts *parts, topn_data **
     topn_data *data = NULL;
     TRY(ALLOCATE_ZEROED(context, 1, &data));
     TRY(sort_rows(context, &parts->matrix, parts->times));
+    TRY(data_contexts_sort(context, &parts->contexts));
     data->matrix = parts->matrix;
     data->times = parts->times;
     data->has_weights = parts->has_weights;
     data->user_ids = parts->user_ids;
     data->item_ids = parts->item_ids;
     data->titles = parts->titles;
+    data->contexts = parts->contexts;
+    data->user_features = parts->user_features;
+    data->item_features = parts->item_features;
     data->provenance = parts->provenance;
     *parts = (data_parts){0};
-    TRY(id_index_create(context, &data->user_ids, &data->users_by_id));
-    TRY(id_index_create(context, &data->item_ids, &data->items_by_id));
+    TRY(data_index(context, data));
+    TRY(data_contexts_check(context, &data->contexts, &data->matrix, "contexts"));
+    TRY(feature_table_check(context, &data->user_features, data->matrix.rows, "user features"));
+    TRY(feature_table_check(context, &data->item_features, data->matrix.columns, "item features"));
     data_fingerprint(data);
     *out = data;
     return TOPN_OK;
@@ -232,6 +265,9 @@ topn_status data_select(topn_context *context, const topn_data *data, const data
     TRY(string_table_pick(context, &data->item_ids, list, items, &parts.item_ids));
     if (data->titles.count)
         TRY(string_table_pick(context, &data->titles, list, items, &parts.titles));
+    TRY(data_contexts_select(context, &data->contexts, users, number, &parts.matrix, &parts.contexts));
+    TRY(feature_table_select(context, &data->user_features, users, kept_users, &parts.user_features));
+    TRY(feature_table_select(context, &data->item_features, list, items, &parts.item_features));
     status = data_assemble(context, &parts, out);
 done:
     data_parts_clear(&parts);
@@ -239,6 +275,36 @@ done:
     free(list);
     free(users);
     return status;
+}
+
+size_t topn_data_fields(const topn_data *data)
+{
+    return data ? data->contexts.field_count : 0;
+}
+
+const char *topn_data_field_name(const topn_data *data, size_t field)
+{
+    return field < topn_data_fields(data) ? data->contexts.fields[field].name : NULL;
+}
+
+uint32_t topn_data_field_values(const topn_data *data, size_t field)
+{
+    return field < topn_data_fields(data) ? data->contexts.fields[field].values.count : 0;
+}
+
+uint32_t topn_data_contexts(const topn_data *data)
+{
+    return data ? data->contexts.events.rows : 0;
+}
+
+uint32_t topn_data_user_features(const topn_data *data)
+{
+    return data ? data->user_features.names.count : 0;
+}
+
+uint32_t topn_data_item_features(const topn_data *data)
+{
+    return data ? data->item_features.names.count : 0;
 }
 
 uint32_t topn_data_users(const topn_data *data)

@@ -55,11 +55,14 @@ topn_status data_assemble(topn_context *context, data_parts *parts, topn_data **
 void data_parts_clear(data_parts *parts);
 /* DATA when there are no events, with what the reader's rules did to them; purpose: "to train on". */
 topn_status data_require_events(topn_context *context, const topn_data *data, const char *purpose);
+/* Makes the indices by id, value and name. FORMAT when one of them is there twice. */
+topn_status data_index(topn_context *context, topn_data *data);
 /* Fills data->fingerprint from the arrays and ids. */
 void data_fingerprint(topn_data *data);
 
-/* Rows `users` (NULL = all, in order) and columns where keep_item (NULL = all) is set; ids, titles, weights and times
- * go along. keep_event (NULL = all) is asked per entry of `data`. Items are renumbered only when compact_items. */
+/* Rows `users` (NULL = all, in order) and columns where keep_item (NULL = all) is set; ids, titles, weights, times and
+ * features go along, and so do the contexts of the pairs that stay. keep_event (NULL = all) is asked per entry of
+ * `data`. Items are renumbered only when compact_items. */
 typedef struct data_selection {
     const uint32_t *users; /* [user_count] */
     uint32_t user_count;

@@ -8,6 +8,8 @@
  */
 #include "base/memory.h"
 #include "base/timestamp.h"
+#include "ingest/duplicates.h"
+#include "ingest/event_contexts.h"
 #include "ingest/few_events.h"
 #include "ingest/id_order.h"
 #include "ingest/titles.h"
@@ -18,21 +20,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SUM, MAX, LAST, COUNT }; /* choices of --duplicates */
-
 /* Everything under way between events and data. */
 typedef struct assembly {
     const reader_params *params;
     int64_t since, until; /* inclusive, exclusive */
     sparse_matrix matrix;
     int64_t *times;
-    few_events few; /* arrays NULL = all are kept */
+    data_contexts contexts; /* before the filters */
+    few_events few;         /* arrays NULL = all are kept */
     uint64_t merged, light, early, late;
 } assembly;
 
 /* Codes to indices, in place; events outside the time span leave. */
-static void convert_run(const assembly *work, const id_order *users, const id_order *items, event_run *run,
-                        uint64_t *early, uint64_t *late)
+static void convert_run(const assembly *work, const id_order *users, const id_order *items, const id_order *fields,
+                        event_run *run, uint64_t *early, uint64_t *late)
 {
     size_t to = 0;
     for (size_t at = 0; at < run->count; at++) {
@@ -50,18 +51,23 @@ static void convert_run(const assembly *work, const id_order *users, const id_or
         run->items[to] = item;
         if (run->weights)
             run->weights[to] = run->weights[at];
+        for (size_t field = 0; field < run->field_count; field++) {
+            const uint32_t code = run->fields[field][at];
+            run->fields[field][to] =
+                code == FIELD_MISSING ? FIELD_MISSING : id_order_index(&fields[field], run->lane, code);
+        }
         to++;
     }
     run->count = to;
 }
 
 static void convert_runs(topn_context *context, assembly *work, const id_order *users, const id_order *items,
-                         event_sink *sink)
+                         const id_order *fields, event_sink *sink)
 {
     uint64_t early = 0, late = 0;
 #pragma omp parallel for num_threads(context->threads) schedule(dynamic, 1) reduction(+ : early, late)
     for (size_t index = 0; index < sink->count; index++)
-        convert_run(work, users, items, sink->runs[index], &early, &late);
+        convert_run(work, users, items, fields, sink->runs[index], &early, &late);
     work->early = early;
     work->late = late;
 }
@@ -185,25 +191,6 @@ done:
     return status;
 }
 
-/* One event made of the `count` that keys name, which are of one item and in file order. */
-static void merge_events(int rule, const row_scratch *scratch, const uint64_t *keys, size_t count, float *value,
-                         int64_t *time)
-{
-    double sum = 0;
-    size_t latest = (uint32_t)keys[0];
-    float most = scratch->values[latest];
-    for (size_t at = 0; at < count; at++) {
-        const size_t from = (uint32_t)keys[at];
-        sum += scratch->values[from];
-        most = scratch->values[from] > most ? scratch->values[from] : most;
-        if (!time || scratch->times[from] >= scratch->times[latest])
-            latest = from;
-    }
-    *value = rule == SUM ? (float)sum : rule == MAX ? most : rule == COUNT ? (float)count : scratch->values[latest];
-    if (time)
-        *time = scratch->times[latest];
-}
-
 static bool ascends(const uint32_t *indices, size_t count)
 {
     for (size_t at = 1; at < count; at++)
@@ -241,7 +228,8 @@ static size_t merge_row(const assembly *work, row_scratch *scratch, uint64_t beg
         while (end < count && scratch->keys[end] >> 32 == item)
             end++;
         items[to] = item;
-        merge_events(rule, scratch, scratch->keys + at, end - at, &values[to], times ? &times[to] : NULL);
+        duplicates_merge(rule, scratch->values, times ? scratch->times : NULL, scratch->keys + at, end - at,
+                         &values[to], times ? &times[to] : NULL);
         to++;
         at = end;
     }
@@ -340,20 +328,23 @@ static topn_status number_kept(topn_context *context, const bool *keep, uint32_t
         return status;
     *kept = 0;
     for (uint32_t at = 0; at < count; at++) {
+        number[at] = UINT32_MAX;
+        if (keep && !keep[at])
+            continue;
         number[at] = *kept;
-        if (!keep || keep[at])
-            (*list)[(*kept)++] = at;
+        (*list)[(*kept)++] = at;
     }
     return TOPN_OK;
 }
 
-/* Leaves kept users and items only, in the matrix and in both id tables. */
+/* Leaves kept users and items only, in the matrix, the contexts and both id tables. */
 static topn_status select_kept(topn_context *context, assembly *work, string_table *user_ids, string_table *item_ids)
 {
     topn_status status;
     sparse_matrix *matrix = &work->matrix;
     uint32_t *number = NULL, *users = NULL, *items = NULL, user_count, item_count;
     string_table picked_users = {0}, picked_items = {0};
+    data_contexts picked_contexts = {0};
     const uint32_t widest = matrix->rows > matrix->columns ? matrix->rows : matrix->columns;
     TRY(ALLOCATE(context, widest, &number));
     TRY(number_kept(context, work->few.keep_user, matrix->rows, number, &users, &user_count));
@@ -377,6 +368,9 @@ static topn_status select_kept(topn_context *context, assembly *work, string_tab
     matrix->columns = item_count;
     TRY(string_table_pick(context, user_ids, users, user_count, &picked_users));
     TRY(string_table_pick(context, item_ids, items, item_count, &picked_items));
+    TRY(data_contexts_select(context, &work->contexts, users, number, matrix, &picked_contexts));
+    data_contexts_clear(&work->contexts);
+    work->contexts = picked_contexts;
     string_table_clear(user_ids);
     string_table_clear(item_ids);
     *user_ids = picked_users;
@@ -450,6 +444,10 @@ static void free_runs(event_sink *sink)
         run->users = run->items = NULL;
         run->weights = NULL;
         run->times = NULL;
+        for (size_t field = 0; field < run->field_count; field++) {
+            free(run->fields[field]);
+            run->fields[field] = NULL;
+        }
         run->count = 0;
     }
 }
@@ -481,16 +479,46 @@ static void note_story(const assembly *work, uint64_t zeros, data_provenance *pr
     note_dropped(provenance, "below --min-item-events", work->few.of_items);
 }
 
+/* Values of the sink's fields in order; *fields [field_count]. */
+static topn_status order_fields(topn_context *context, event_sink *sink, id_order *fields)
+{
+    topn_status status = TOPN_OK;
+    for (size_t field = 0; field < sink->field_count; field++)
+        TRY(id_order_create(context, sink, (id_side)(SIDE_FIELDS + field), &fields[field]));
+done:
+    return status;
+}
+
+static topn_status create_contexts(topn_context *context, const event_sink *sink, const reader_params *params,
+                                   const id_order *users, const id_order *items, id_order *fields, data_contexts *out)
+{
+    string_table values[MOST_FIELDS];
+    memset(values, 0, sizeof values);
+    if (!event_contexts_wanted(sink, params))
+        return TOPN_OK;
+    for (size_t field = 0; field < sink->field_count; field++) {
+        values[field] = fields[field].table;
+        fields[field].table = (string_table){0};
+    }
+    const topn_status status =
+        event_contexts_create(context, sink, params, users->table.count, &items->table, values, out);
+    for (size_t field = 0; field < sink->field_count; field++)
+        string_table_clear(&values[field]);
+    return status;
+}
+
 topn_status events_assemble(topn_context *context, event_sink *sink, const reader_params *params,
                             data_provenance *provenance, topn_data **out)
 {
     topn_status status;
     assembly work = {.params = params};
-    id_order users = {0}, items = {0};
+    id_order users = {0}, items = {0}, fields[MOST_FIELDS];
     data_parts parts = {.provenance = *provenance};
     uint64_t zeros = 0;
+    memset(fields, 0, sizeof fields);
     *provenance = (data_provenance){0};
     TRY(time_span(context, sink, params, &work));
+    TRY(event_contexts_check(context, sink, params));
     for (size_t index = 0; index < sink->count; index++) {
         parts.provenance.rows_read += sink->runs[index]->count + sink->runs[index]->zeros;
         zeros += sink->runs[index]->zeros;
@@ -498,7 +526,9 @@ topn_status events_assemble(topn_context *context, event_sink *sink, const reade
     TRY(progress_report(context, "sort", "events", 0, parts.provenance.rows_read, NAN));
     TRY(id_order_create(context, sink, false, &users));
     TRY(id_order_create(context, sink, true, &items));
-    convert_runs(context, &work, &users, &items, sink);
+    TRY(order_fields(context, sink, fields));
+    convert_runs(context, &work, &users, &items, fields, sink);
+    TRY(create_contexts(context, sink, params, &users, &items, fields, &work.contexts));
     TRY(fill_rows(context, &work, sink, users.table.count, items.table.count));
     free_runs(sink);
     TRY(progress_report(context, "sort", "events", parts.provenance.rows_read / 2, parts.provenance.rows_read, NAN));
@@ -515,8 +545,10 @@ topn_status events_assemble(topn_context *context, event_sink *sink, const reade
         TRY(keep_titles(context, sink->stored, &items.table, &parts.titles));
     parts.matrix = work.matrix;
     parts.times = work.times;
+    parts.contexts = work.contexts;
     work.matrix = (sparse_matrix){0};
     work.times = NULL;
+    work.contexts = (data_contexts){0};
     parts.has_weights = sink->has_weights || params->duplicates == COUNT || (params->duplicates == SUM && work.merged);
     parts.user_ids = users.table;
     parts.item_ids = items.table;
@@ -526,7 +558,10 @@ done:
     data_parts_clear(&parts);
     sparse_clear(&work.matrix);
     free(work.times);
+    data_contexts_clear(&work.contexts);
     few_events_clear(&work.few);
+    for (size_t field = 0; field < MOST_FIELDS; field++)
+        id_order_clear(&fields[field]);
     id_order_clear(&users);
     id_order_clear(&items);
     return status;

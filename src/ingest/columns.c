@@ -5,6 +5,7 @@
 #include "ingest/table.h"
 
 #include "ingest/fields.h"
+#include "ingest/name_list.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -194,6 +195,22 @@ static bool has_known_names(const table_look *look)
     return word || (roles[ROLE_USER] && roles[ROLE_ITEM]);
 }
 
+/* Entry of --context-columns: NAME=COLUMN, or COLUMN alone. */
+static const char *context_column(const char *entry)
+{
+    const char *equals = strrchr(entry, '=');
+    return equals ? equals + 1 : entry;
+}
+
+static bool names_contexts(const char *list)
+{
+    char entry[LISTED_NAME];
+    while (list_next(&list, entry, sizeof entry))
+        if (is_named(context_column(entry)))
+            return true;
+    return false;
+}
+
 /* A first line is a header when it holds names the field uses, or text above numbers. */
 static bool has_header(const reader_params *params, const table_look *look)
 {
@@ -201,7 +218,7 @@ static bool has_header(const reader_params *params, const table_look *look)
     if (params->header != 0)
         return params->header == 1;
     if (is_named(params->user_column) || is_named(params->item_column) || is_named(params->weight_column) ||
-        is_named(params->time_column))
+        is_named(params->time_column) || names_contexts(params->context_columns))
         return true;
     for (size_t column = 0; column < look->count; column++) {
         const column_look *at = &look->columns[column];
@@ -213,13 +230,13 @@ static bool has_header(const reader_params *params, const table_look *look)
 
 /* Column that the option names: its index, or look->count for none; FAILs with what there is. */
 static topn_status column_by_option(topn_context *context, const char *path, const table_look *look, bool header,
-                                    column_role role, const char *option, size_t *out)
+                                    const char *what, const char *spelling, const char *option, size_t *out)
 {
     if (!is_named(option)) {
         const unsigned long number = strtoul(option, NULL, 10);
         if (number < 1 || number > look->count)
-            return fail(context, TOPN_ERROR_DATA, "%s:1: --%s-column %s: the columns are numbered 1 to %zu", path,
-                        column_role_name(role), option, look->count);
+            return fail(context, TOPN_ERROR_DATA, "%s:1: --%s %s: the columns are numbered 1 to %zu", path, spelling,
+                        option, look->count);
         *out = number - 1;
         return TOPN_OK;
     }
@@ -235,11 +252,10 @@ static topn_status column_by_option(topn_context *context, const char *path, con
         used = used + (size_t)more < sizeof names ? used + (size_t)more : sizeof names - 1;
     }
     if (!header)
-        return fail(context, TOPN_ERROR_OPTION,
-                    "%s:1: --%s-column \"%s\": there is no header, give a number from 1 to %zu", path,
-                    column_role_name(role), option, look->count);
-    return fail(context, TOPN_ERROR_DATA, "%s:1: no column \"%s\" for the %s; the columns are: %s", path, option,
-                column_role_name(role), names);
+        return fail(context, TOPN_ERROR_OPTION, "%s:1: --%s \"%s\": there is no header, give a number from 1 to %zu",
+                    path, spelling, option, look->count);
+    return fail(context, TOPN_ERROR_DATA, "%s:1: no column \"%s\" for the %s; the columns are: %s", path, option, what,
+                names);
 }
 
 /* Best header name for a role among the columns not taken, look->count when none. */
@@ -283,24 +299,61 @@ static size_t column_by_content(const table_look *look, const unsigned char *tak
     return look->count;
 }
 
-static topn_status assign(topn_context *context, const char *path, const reader_params *params, const table_look *look,
-                          table_layout *layout, size_t places[ROLE_COUNT])
+/* What a column is taken for, in words. */
+static const char *role_text(unsigned char role)
 {
+    return role >= ROLE_FIELD ? "context" : column_role_name((column_role)role);
+}
+
+static topn_status take_column(topn_context *context, table_layout *layout, size_t column, unsigned char role)
+{
+    if (layout->roles[column] != ROLE_NONE)
+        return fail(context, TOPN_ERROR_OPTION, "column %zu is given for the %s and for the %s", column + 1,
+                    role_text(layout->roles[column]), role_text(role));
+    layout->roles[column] = role;
+    return TOPN_OK;
+}
+
+/* The columns of --context-columns become fields of the sink. */
+static topn_status assign_contexts(topn_context *context, const char *path, const char *list, const table_look *look,
+                                   table_layout *layout, event_sink *sink)
+{
+    topn_status status = TOPN_OK;
+    char entry[LISTED_NAME], number[32];
+    while (list_next(&list, entry, sizeof entry)) {
+        size_t column;
+        const char *option = context_column(entry);
+        TRY(column_by_option(context, path, look, layout->header, "context", "context-columns", option, &column));
+        const char *name = layout->header ? look->columns[column].name : number;
+        snprintf(number, sizeof number, "column%zu", column + 1);
+        if (option != entry) {
+            entry[option - entry - 1] = '\0';
+            name = entry;
+        }
+        TRY(event_sink_field(context, sink, name));
+        TRY(take_column(context, layout, column, (unsigned char)(ROLE_FIELD + sink->field_count - 1)));
+    }
+done:
+    return status;
+}
+
+static topn_status assign(topn_context *context, const char *path, const reader_params *params, const table_look *look,
+                          table_layout *layout, size_t places[ROLE_COUNT], event_sink *sink)
+{
+    topn_status status = TOPN_OK;
     const char *const options[ROLE_COUNT] = {NULL, params->user_column, params->item_column, params->weight_column,
                                              params->time_column};
     for (column_role role = ROLE_USER; role < ROLE_COUNT; role++) {
         places[role] = look->count;
         if (!options[role] || !*options[role] || strcmp(options[role], "none") == 0)
             continue;
-        const topn_status status =
-            column_by_option(context, path, look, layout->header, role, options[role], &places[role]);
-        if (status != TOPN_OK)
-            return status;
-        if (layout->roles[places[role]] != ROLE_NONE)
-            return fail(context, TOPN_ERROR_OPTION, "column %zu is given for the %s and for the %s", places[role] + 1,
-                        column_role_name((column_role)layout->roles[places[role]]), column_role_name(role));
-        layout->roles[places[role]] = (unsigned char)role;
+        char spelling[32];
+        snprintf(spelling, sizeof spelling, "%s-column", column_role_name(role));
+        TRY(column_by_option(context, path, look, layout->header, column_role_name(role), spelling, options[role],
+                             &places[role]));
+        TRY(take_column(context, layout, places[role], (unsigned char)role));
     }
+    TRY(assign_contexts(context, path, params->context_columns, look, layout, sink));
     for (column_role role = ROLE_USER; role < ROLE_COUNT; role++) {
         if (options[role] && *options[role])
             continue;
@@ -320,7 +373,8 @@ static topn_status assign(topn_context *context, const char *path, const reader_
                         column_role_name(role), column_role_name(role));
         layout->roles[places[role]] = (unsigned char)role;
     }
-    return TOPN_OK;
+done:
+    return status;
 }
 
 enum { UNUSED_NAMED = 12 }; /* columns not used that are named; the others are counted */
@@ -337,6 +391,13 @@ static void describe(const table_look *look, const table_layout *layout, const s
         const char *name = look->columns[places[role]].name;
         const int more = snprintf(out + used, capacity - used, layout->header ? "%s%s=%zu (%s)" : "%s%s=%zu",
                                   used ? ", " : "", column_role_name(role), places[role] + 1, name);
+        used = used + (size_t)more < capacity ? used + (size_t)more : capacity - 1;
+    }
+    for (size_t column = 0; column < look->count; column++) {
+        if (layout->roles[column] < ROLE_FIELD)
+            continue;
+        const int more = snprintf(out + used, capacity - used, ", %s=%zu",
+                                  layout->field_names[layout->roles[column] - ROLE_FIELD], column + 1);
         used = used + (size_t)more < capacity ? used + (size_t)more : capacity - 1;
     }
     bool first = true;
@@ -370,7 +431,8 @@ static topn_status columns_find(topn_context *context, const char *path, const r
     TRY(look(context, layout, head, size, &seen));
     layout->columns = seen.count;
     layout->header = layout->typed || has_header(params, &seen);
-    TRY(assign(context, path, params, &seen, layout, places));
+    layout->field_names = (const char *const *)sink->field_names;
+    TRY(assign(context, path, params, &seen, layout, places, sink));
     memset(layout->ends, 0, sizeof layout->ends);
     layout->ends['\n'] = layout->ends['\r'] = layout->ends[layout->dialect.separator] = true;
     for (size_t column = 0; column < layout->columns; column++)

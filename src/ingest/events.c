@@ -17,6 +17,8 @@ static void run_free(event_run *run)
     free(run->items);
     free(run->weights);
     free(run->times);
+    for (size_t field = 0; field < run->field_count; field++)
+        free(run->fields[field]);
     free(run->lone_users);
     free(run);
 }
@@ -46,12 +48,29 @@ void event_sink_free(event_sink *sink)
     for (uint32_t lane = 0; sink->lanes && lane < sink->lane_count; lane++) {
         id_pool_clear(&sink->lanes[lane].users);
         id_pool_clear(&sink->lanes[lane].items);
+        for (size_t field = 0; field < MOST_FIELDS; field++)
+            id_pool_clear(&sink->lanes[lane].fields[field]);
     }
+    for (size_t field = 0; field < sink->field_count; field++)
+        free(sink->field_names[field]);
     free(sink->lanes);
     topn_data_free(sink->stored);
     free(sink->format);
     free(sink->columns);
     free(sink);
+}
+
+topn_status event_sink_field(topn_context *context, event_sink *sink, const char *name)
+{
+    if (!*name)
+        return fail(context, TOPN_ERROR_OPTION, "--context-columns: a column has no name");
+    for (size_t field = 0; field < sink->field_count; field++)
+        if (strcmp(sink->field_names[field], name) == 0)
+            return fail(context, TOPN_ERROR_OPTION, "the field \"%s\" of the context is named twice", name);
+    if (sink->field_count == MOST_FIELDS)
+        return fail(context, TOPN_ERROR_OPTION, "\"%s\" is one field too many: a context has at most %d", name,
+                    MOST_FIELDS);
+    return memory_copy_text(context, name, &sink->field_names[sink->field_count++]);
 }
 
 topn_status event_sink_describe(topn_context *context, event_sink *sink, const char *name, const char *columns)
@@ -80,6 +99,7 @@ topn_status event_sink_runs(topn_context *context, event_sink *sink, size_t coun
         event_run *run = sink->runs[sink->count++];
         run->has_weights = sink->has_weights;
         run->has_times = sink->has_times;
+        run->field_count = sink->field_count;
     }
 done:
     return status;
@@ -108,6 +128,8 @@ topn_status event_run_grow(event_run *run, size_t capacity)
         TRY(RESIZE(NULL, capacity, &run->weights));
     if (run->has_times)
         TRY(RESIZE(NULL, capacity, &run->times));
+    for (size_t field = 0; field < run->field_count; field++)
+        TRY(RESIZE(NULL, capacity, &run->fields[field]));
     run->capacity = capacity;
 done:
     return status;

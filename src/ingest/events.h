@@ -12,12 +12,15 @@
 
 typedef struct id_lane {
     id_pool users, items;
+    id_pool fields[MOST_FIELDS];
 } id_lane;
 
 typedef struct event_run {
-    uint32_t *users, *items; /* [count] codes */
-    float *weights;          /* [count] or NULL */
-    int64_t *times;          /* [count] seconds since 1970, or NULL */
+    uint32_t *users, *items;       /* [count] codes */
+    float *weights;                /* [count] or NULL */
+    int64_t *times;                /* [count] seconds since 1970, or NULL */
+    uint32_t *fields[MOST_FIELDS]; /* [field_count][count] codes of the context's values, or FIELD_MISSING */
+    size_t field_count;
     size_t count, capacity;
     bool has_weights, has_times;
     uint32_t *lone_users; /* [lone_count] codes of users that a line names without items */
@@ -39,6 +42,8 @@ struct event_sink {
     id_lane *lanes; /* [lane_count] */
     uint32_t lane_count;
     bool has_weights, has_times;
+    char *field_names[MOST_FIELDS]; /* [field_count] owned; of --context-columns, or of stored data */
+    size_t field_count;
     uint64_t all_users_from, all_users; /* ids from … from + count − 1 exist even without events (matrix shapes) */
     uint64_t all_items_from, all_items;
     topn_data *stored;      /* whose titles go on, or NULL; owned */
@@ -47,6 +52,8 @@ struct event_sink {
 
 topn_status event_sink_create(topn_context *context, event_sink **out);
 void event_sink_free(event_sink *sink);
+/* A field of the context by this name: set before runs are made. OPTION when it is one too many, or there already. */
+topn_status event_sink_field(topn_context *context, event_sink *sink, const char *name);
 /* Sets what was found, once. printf-style. */
 topn_status event_sink_describe(topn_context *context, event_sink *sink, const char *name, const char *columns);
 /* Appends `count` empty runs; *first is the index of the first. */
@@ -79,8 +86,15 @@ static inline bool event_run_append(event_run *run, uint32_t user, uint32_t item
     return true;
 }
 
+/* Context of the event appended last: values [field_count]. */
+static inline void event_run_context(event_run *run, const uint32_t *values)
+{
+    for (size_t field = 0; field < run->field_count; field++)
+        run->fields[field][run->count - 1] = values[field];
+}
+
 /* Id codes of text in the given encoding; a text that is empty, holds NUL or is not UTF-8 fails the run. `what` is
- * "user" or "item". */
+ * "user", "item" or the name of a field. */
 bool event_run_id(event_run *run, id_pool *pool, const unsigned char *text, size_t length, bool latin1,
                   const char *what, uint32_t *out);
 

@@ -17,10 +17,17 @@ typedef struct reader_params {
     int encoding;                                                  /* choice auto|utf-8|latin-1 */
     double min_weight;                                             /* auto (NAN) = no limit */
     int64_t min_user_events, min_item_events;
-    int filter_order;    /* choice repeat|items-users */
-    char *since, *until; /* seconds since 1970, or YYYY-MM-DD[THH:MM:SS], UTC; NULL = open */
-    int duplicates;      /* choice sum|max|last|count */
-    char *titles;        /* side file or NULL */
+    int filter_order;                    /* choice repeat|items-users */
+    char *since, *until;                 /* seconds since 1970, or YYYY-MM-DD[THH:MM:SS], UTC; NULL = open */
+    int duplicates;                      /* choice sum|max|last|count */
+    char *titles;                        /* side file or NULL */
+    char *context_columns;               /* list of columns, NULL = none */
+    char *time_fields;                   /* list of hour, weekday, month; NULL = none */
+    int64_t previous_items;              /* fields previous_item, previous_item_2, … */
+    char *user_features, *item_features; /* lists of side files, NULL = none */
+    char *user_feature_columns, *item_feature_columns; /* list of COLUMN[:TYPE]; NULL = decide by content */
+    int feature_ids;                                   /* choice all|known */
+    int feature_scale;                                 /* choice none|standard|unit */
 } reader_params;
 extern const option_table reader_option_table;
 

@@ -14,14 +14,44 @@ typedef struct code_list {
     size_t count;
 } code_list;
 
-static code_list run_codes(const event_run *run, bool items)
+static code_list run_codes(const event_run *run, id_side side)
 {
-    return (code_list){items ? run->items : run->users, run->count};
+    uint32_t *const codes = side >= SIDE_FIELDS  ? run->fields[side - SIDE_FIELDS]
+                            : side == SIDE_ITEMS ? run->items
+                                                 : run->users;
+    return (code_list){codes, run->count};
 }
 
-static code_list lone_codes(const event_run *run, bool items)
+static code_list lone_codes(const event_run *run, id_side side)
 {
-    return (code_list){run->lone_users, items ? 0 : run->lone_count};
+    return (code_list){run->lone_users, side == SIDE_USERS ? run->lone_count : 0};
+}
+
+/* Ids that exist even without events. */
+typedef struct id_range {
+    uint64_t from, count;
+} id_range;
+
+static id_range all_of(const event_sink *sink, id_side side)
+{
+    switch (side) {
+    case SIDE_USERS:
+        return (id_range){sink->all_users_from, sink->all_users};
+    case SIDE_ITEMS:
+        return (id_range){sink->all_items_from, sink->all_items};
+    default:
+        return (id_range){0, 0};
+    }
+}
+
+static id_pool *pool_of(id_lane *lane, id_side side)
+{
+    return side >= SIDE_FIELDS ? &lane->fields[side - SIDE_FIELDS] : side == SIDE_ITEMS ? &lane->items : &lane->users;
+}
+
+static const char *side_ids(id_side side)
+{
+    return side >= SIDE_FIELDS ? "values of a field" : side == SIDE_ITEMS ? "item ids" : "user ids";
 }
 
 /* Largest number of a list + 1; 0 when it holds none. */
@@ -52,7 +82,7 @@ typedef struct number_set {
 } number_set;
 
 /* A bit per number in [0, end): memory end / 8 × 1.5. */
-static topn_status numbers_by_bits(topn_context *context, const event_sink *sink, bool items, uint64_t end,
+static topn_status numbers_by_bits(topn_context *context, const event_sink *sink, id_side side, uint64_t end,
                                    id_order *order, number_set *out)
 {
     topn_status status;
@@ -62,12 +92,11 @@ static topn_status numbers_by_bits(topn_context *context, const event_sink *sink
     uint64_t *bits = order->bits;
 #pragma omp parallel for num_threads(context->threads) schedule(dynamic, 1)
     for (size_t run = 0; run < sink->count; run++) {
-        mark_list(bits, run_codes(sink->runs[run], items));
-        mark_list(bits, lone_codes(sink->runs[run], items));
+        mark_list(bits, run_codes(sink->runs[run], side));
+        mark_list(bits, lone_codes(sink->runs[run], side));
     }
-    const uint64_t from = items ? sink->all_items_from : sink->all_users_from;
-    const uint64_t range = items ? sink->all_items : sink->all_users;
-    for (uint64_t value = from; value < from + range; value++)
+    const id_range all = all_of(sink, side);
+    for (uint64_t value = all.from; value < all.from + all.count; value++)
         bits[value >> 6] |= UINT64_C(1) << (value & 63);
     uint32_t total = 0;
     for (size_t word = 0; word < words; word++) {
@@ -131,15 +160,15 @@ static int by_value(const void *a, const void *b)
 }
 
 /* For numbers spread so thinly that bits would take more memory than the events. */
-static topn_status numbers_by_hash(topn_context *context, const event_sink *sink, bool items, id_order *order,
+static topn_status numbers_by_hash(topn_context *context, const event_sink *sink, id_side side, id_order *order,
                                    number_set *out)
 {
     topn_status status;
     uint32_t count = 0;
     TRY(grow_keys(context, order));
     for (size_t run = 0; run < sink->count; run++) {
-        TRY(hash_list(context, order, run_codes(sink->runs[run], items), &count));
-        TRY(hash_list(context, order, lone_codes(sink->runs[run], items), &count));
+        TRY(hash_list(context, order, run_codes(sink->runs[run], side), &count));
+        TRY(hash_list(context, order, lone_codes(sink->runs[run], side), &count));
     }
     TRY(ALLOCATE(context, count, &out->values));
     for (uint64_t slot = 0; slot <= order->mask; slot++)
@@ -153,31 +182,31 @@ done:
     return status;
 }
 
-static topn_status collect_numbers(topn_context *context, const event_sink *sink, bool items, id_order *order,
+static topn_status collect_numbers(topn_context *context, const event_sink *sink, id_side side, id_order *order,
                                    number_set *out)
 {
-    const uint64_t range = items ? sink->all_items : sink->all_users;
-    uint64_t end = range ? (items ? sink->all_items_from : sink->all_users_from) + range : 0, events = 0;
+    const id_range all = all_of(sink, side);
+    uint64_t end = all.count ? all.from + all.count : 0, events = 0;
     for (size_t run = 0; run < sink->count; run++) {
-        const uint64_t run_end = list_end(run_codes(sink->runs[run], items));
-        const uint64_t lone_end = list_end(lone_codes(sink->runs[run], items));
+        const uint64_t run_end = list_end(run_codes(sink->runs[run], side));
+        const uint64_t lone_end = list_end(lone_codes(sink->runs[run], side));
         end = run_end > end ? run_end : end;
         end = lone_end > end ? lone_end : end;
         events += sink->runs[run]->count;
     }
-    const bool thin = range == 0 && end / 8 > (UINT64_C(4) << 20) + 4 * events;
-    return thin ? numbers_by_hash(context, sink, items, order, out)
-                : numbers_by_bits(context, sink, items, end, order, out);
+    const bool thin = all.count == 0 && end / 8 > (UINT64_C(4) << 20) + 4 * events;
+    return thin ? numbers_by_hash(context, sink, side, order, out)
+                : numbers_by_bits(context, sink, side, end, order, out);
 }
 
 /* Moves the texts of all lanes into the first pool; out[lane][text] is the place there. */
-static topn_status merge_pools(topn_context *context, event_sink *sink, bool items, id_order *order, id_pool *out)
+static topn_status merge_pools(topn_context *context, event_sink *sink, id_side side, id_order *order, id_pool *out)
 {
     topn_status status;
     TRY(ALLOCATE_ZEROED(context, sink->lane_count, &order->of_text));
     order->lanes = sink->lane_count;
     for (uint32_t lane = 0; lane < sink->lane_count; lane++) {
-        id_pool *pool = items ? &sink->lanes[lane].items : &sink->lanes[lane].users;
+        id_pool *pool = pool_of(&sink->lanes[lane], side);
         TRY(ALLOCATE(context, pool->count, &order->of_text[lane]));
         uint32_t *of_text = order->of_text[lane];
         if (out->count == 0) {
@@ -192,7 +221,7 @@ static topn_status merge_pools(topn_context *context, event_sink *sink, bool ite
             const uint64_t begin = pool->offsets[text], length = pool->offsets[text + 1] - begin - 1;
             status = id_pool_add(out, (const unsigned char *)pool->bytes + begin, length, &of_text[text]);
             if (status == TOPN_ERROR_DATA)
-                fail(context, status, "more than 2147483647 distinct %s ids", items ? "item" : "user");
+                fail(context, status, "more than 2147483647 distinct %s", side_ids(side));
             else if (status == TOPN_ERROR_MEMORY)
                 fail_memory(context, length);
             TRY(status);
@@ -348,18 +377,18 @@ done:
     return status;
 }
 
-topn_status id_order_create(topn_context *context, event_sink *sink, bool items, id_order *out)
+topn_status id_order_create(topn_context *context, event_sink *sink, id_side side, id_order *out)
 {
     topn_status status;
     number_set numbers = {0};
     id_pool texts = {0};
     uint32_t *text_counts = NULL; /* [lanes] */
     *out = (id_order){0};
-    TRY(collect_numbers(context, sink, items, out, &numbers));
+    TRY(collect_numbers(context, sink, side, out, &numbers));
     TRY(ALLOCATE(context, sink->lane_count, &text_counts));
     for (uint32_t lane = 0; lane < sink->lane_count; lane++)
-        text_counts[lane] = items ? sink->lanes[lane].items.count : sink->lanes[lane].users.count;
-    TRY(merge_pools(context, sink, items, out, &texts));
+        text_counts[lane] = pool_of(&sink->lanes[lane], side)->count;
+    TRY(merge_pools(context, sink, side, out, &texts));
     if (texts.count == 0) {
         status = table_of_numbers(context, &numbers, &out->table);
         goto done;

@@ -21,8 +21,10 @@ typedef struct id_order {
     uint32_t lanes;
 } id_order;
 
-/* Orders the users, or the items, of a sink. Empties the pools. */
-topn_status id_order_create(topn_context *context, event_sink *sink, bool items, id_order *out);
+/* What is put in order: the users, the items, or the values of field `side − SIDE_FIELDS` of a sink. */
+typedef enum id_side { SIDE_USERS, SIDE_ITEMS, SIDE_FIELDS } id_side;
+/* Empties the pools of that side. */
+topn_status id_order_create(topn_context *context, event_sink *sink, id_side side, id_order *out);
 void id_order_clear(id_order *order);
 
 /* Bits set, without an instruction that the oldest processors lack. */

@@ -46,6 +46,31 @@ static const option_row reader_options[] = {
         "weight of events of the same user and item: their sum, the largest, the latest by time (else by place "
         "in the file), or how many"),
     OPTION_TEXT(reader_params, titles, "titles", NULL, "side file with an id and a title of items per line"),
+    OPTION_TEXT(reader_params, context_columns, "context-columns", NULL,
+                "columns that say in which context an event took place, such as \"hour,place\": names in the header or "
+                "numbers from 1, also NAME=NUMBER; an empty field is a missing value"),
+    OPTION_TEXT(
+        reader_params, time_fields, "time-fields", NULL,
+        "fields of the context made of an event's time in UTC: a list of hour (0-23), weekday (1-7, Monday = 1) "
+        "and month (1-12)"),
+    OPTION_INTEGER(reader_params, previous_items, "previous-items", 0, 0, 16,
+                   "fields previous_item, previous_item_2, … of the context: the items of the user's so many events "
+                   "before, by time, ties by place in the file"),
+    OPTION_TEXT(reader_params, user_features, "user-features", NULL,
+                "side files with features of users, separated by commas: a row per user, or a row per user and feature "
+                "[and number]"),
+    OPTION_TEXT(reader_params, item_features, "item-features", NULL, "the same of items"),
+    OPTION_TEXT(reader_params, user_feature_columns, "user-feature-columns", NULL,
+                "columns of --user-features to use, as COLUMN:TYPE with the types id, category, set (or set and what "
+                "separates its members, such as set;), number, vector and skip; without a header they are named in "
+                "their order; default: all, their types by content"),
+    OPTION_TEXT(reader_params, item_feature_columns, "item-feature-columns", NULL, "the same for --item-features"),
+    OPTION_CHOICE(reader_params, feature_ids, "feature-ids", "all", "all|known",
+                  "whether users and items that only the files of features know are added, without events"),
+    OPTION_CHOICE(
+        reader_params, feature_scale, "feature-scale", "none", "none|standard|unit",
+        "numbers of features stay as they are, or each column of numbers gets mean 0 and deviation 1, or each "
+        "row of features gets length 1"),
 };
 const option_table reader_option_table = OPTION_TABLE(reader_params, reader_options);
 
@@ -157,6 +182,11 @@ static topn_status read_source(topn_context *context, source *from, const char *
     TRY(check_head(context, source_path(from), head, size));
     TRY(choose_format(context, params, path, head, size, &chosen));
     TRY(chosen->read(context, from, params, sink));
+    if (params->context_columns && *params->context_columns && sink->field_count == 0) {
+        status = fail(context, TOPN_ERROR_OPTION, "--context-columns: the format %s of %s has no columns to name",
+                      chosen->name, source_path(from));
+        goto done;
+    }
     status = finish(context, from, sink, path, params, out);
 done:
     event_sink_free(sink);
@@ -167,7 +197,8 @@ done:
 static bool no_filters(const reader_params *params)
 {
     return isnan(params->min_weight) && params->min_user_events == 0 && params->min_item_events == 0 &&
-           !params->since && !params->until && !params->titles;
+           !params->since && !params->until && !params->titles && !params->context_columns && !params->time_fields &&
+           params->previous_items == 0 && !params->user_features && !params->item_features;
 }
 
 static topn_status read_folder(topn_context *context, const char *path, const reader_params *params, topn_data **out)

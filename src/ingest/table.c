@@ -213,15 +213,18 @@ static bool bad_number(event_run *run, const char *what, const table_field *fiel
                           text_excerpt(field->begin, (size_t)(field->end - field->begin), shown), kind);
 }
 
-static bool slow_id(cursor *row, bool item, uint32_t *out)
+/* Code of a field's text; empty is FIELD_MISSING where that is allowed. */
+static bool slow_id(cursor *row, id_pool *pool, const char *what, bool optional, uint32_t *out)
 {
     const unsigned char *start = row->at;
     const table_field field = take_field(&row->layout->dialect, &row->at, row->end);
     if (row->layout->dialect.quotes && field.begin < field.end && field.begin == start && *start == '"')
         return event_run_fail(row->run, TOPN_ERROR_DATA, "a quoted field does not end with a quote");
-    id_pool *pool = item ? &row->run->pools->items : &row->run->pools->users;
-    const char *what = item ? "item" : "user";
     const size_t length = (size_t)(field.end - field.begin);
+    if (optional && length == 0) {
+        *out = FIELD_MISSING;
+        return true;
+    }
     if (!field.escaped)
         return event_run_id(row->run, pool, field.begin, length, row->layout->latin1, what, out);
     if (length > ID_LONGEST)
@@ -242,7 +245,8 @@ static inline bool ends_here(const table_layout *layout, const unsigned char *at
     return !layout->dialect.doubled || *at == '\n' || at[1] == ':';
 }
 
-static inline bool take_id(cursor *row, bool item, uint32_t *out)
+/* A whole number of up to eight digits is its own code. */
+static inline bool fast_id(cursor *row, uint32_t *out)
 {
     const unsigned char *at = row->at;
     if (__builtin_expect(row->limit - at >= FIELD_MARGIN, 1)) {
@@ -254,7 +258,24 @@ static inline bool take_id(cursor *row, bool item, uint32_t *out)
             return true;
         }
     }
-    return slow_id(row, item, out);
+    return false;
+}
+
+static inline bool take_user(cursor *row, uint32_t *out)
+{
+    return fast_id(row, out) || slow_id(row, &row->run->pools->users, "user", false, out);
+}
+
+static inline bool take_item(cursor *row, uint32_t *out)
+{
+    return fast_id(row, out) || slow_id(row, &row->run->pools->items, "item", false, out);
+}
+
+/* A value of the context's field. */
+static bool take_value(cursor *row, size_t field, uint32_t *out)
+{
+    return fast_id(row, out) ||
+           slow_id(row, &row->run->pools->fields[field], row->layout->field_names[field], true, out);
 }
 
 static bool slow_weight(cursor *row, float *out)
@@ -365,7 +386,7 @@ static inline bool parse_row(cursor *row)
 {
     const table_layout *layout = row->layout;
     const unsigned char *line = row->at;
-    uint32_t user = 0, item = 0;
+    uint32_t user = 0, item = 0, values[MOST_FIELDS];
     float weight = 1.0f;
     int64_t time = 0;
     if (layout->dialect.blanks)
@@ -374,10 +395,10 @@ static inline bool parse_row(cursor *row)
         bool good = true;
         switch ((column_role)layout->roles[column]) {
         case ROLE_USER:
-            good = take_id(row, false, &user);
+            good = take_user(row, &user);
             break;
         case ROLE_ITEM:
-            good = take_id(row, true, &item);
+            good = take_item(row, &item);
             break;
         case ROLE_WEIGHT:
             good = take_weight(row, &weight);
@@ -385,8 +406,11 @@ static inline bool parse_row(cursor *row)
         case ROLE_TIME:
             good = take_time(row, &time);
             break;
-        default:
+        case ROLE_NONE:
             take_field(&layout->dialect, &row->at, row->end);
+            break;
+        default:
+            good = take_value(row, layout->roles[column] - ROLE_FIELD, &values[layout->roles[column] - ROLE_FIELD]);
         }
         if (!good)
             return false;
@@ -400,7 +424,10 @@ static inline bool parse_row(cursor *row)
         if (!step_over(&layout->dialect, &row->at, row->end))
             return ragged(row, line);
     }
-    return event_run_append(row->run, user, item, weight, time);
+    if (!event_run_append(row->run, user, item, weight, time))
+        return false;
+    event_run_context(row->run, values);
+    return true;
 }
 
 void table_parse(const text_chunk *chunk, const void *layout, event_run *run)

@@ -10,7 +10,16 @@
 #include "ingest/source.h"
 #include "ingest/text_lines.h"
 
-typedef enum column_role { ROLE_NONE, ROLE_USER, ROLE_ITEM, ROLE_WEIGHT, ROLE_TIME, ROLE_COUNT } column_role;
+/* From ROLE_FIELD on: field `role − ROLE_FIELD` of the context. */
+typedef enum column_role {
+    ROLE_NONE,
+    ROLE_USER,
+    ROLE_ITEM,
+    ROLE_WEIGHT,
+    ROLE_TIME,
+    ROLE_COUNT,
+    ROLE_FIELD = 16
+} column_role;
 
 enum { TABLE_COLUMNS = 4096 /* most columns of a table */, TABLE_HEAD = 1 << 18 /* bytes looked at to guess */ };
 
@@ -30,6 +39,7 @@ typedef struct table_layout {
     bool typed;                         /* the header says name:type */
     size_t columns;                     /* of every row */
     size_t last_used;                   /* last column with a role */
+    const char *const *field_names;     /* of the fields' roles, for messages */
     unsigned char roles[TABLE_COLUMNS]; /* column_role of each column */
     bool ends[256];                     /* bytes that end an unquoted field */
 } table_layout;

@@ -89,7 +89,8 @@ static topn_status check_memory(topn_context *context, const source *from, const
     for (size_t run = 0; run < sink->count; run++)
         events += sink->runs[run]->count;
     /* Codes, weight and time of an event in its run; index, value and time in its row; for a moment side by side. */
-    const unsigned in_run = 8 + (sink->has_weights ? 4 : 0) + (sink->has_times ? 8 : 0);
+    const unsigned in_run =
+        8 + (sink->has_weights ? 4 : 0) + (sink->has_times ? 8 : 0) + 4 * (unsigned)sink->field_count;
     const unsigned in_row = 8 + (sink->has_times ? 8 : 0);
     /* A limit counts everything, the machine only what is yet to come. */
     const double held = context->memory_limit ? 0 : (double)events * in_run;
