@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "model/exporter.h"
 #include "model/model_file.h"
 
 topn_status topn_model_save(topn_context *context, const topn_model *model, const char *path)
@@ -190,24 +189,35 @@ bool topn_model_array(const topn_model *model, size_t index, topn_array_info *ou
     return true;
 }
 
-topn_status topn_model_export(topn_context *context, const topn_model *model, const char *table,
-                              const topn_options *options, const char *path)
+/* Field `field` of the context, the user apart; NULL past the end. */
+static const encoder_field *field_of(const topn_model *model, size_t field)
 {
-    if (!model || !table || !options || !path)
-        return fail(context, TOPN_ERROR_ARGUMENT, "topn_model_export takes a model, a table, options and a path");
-    const exporter *to = options_kind(options) == TOPN_KIND_EXPORT ? exporter_find(options_owner(options)) : NULL;
-    const export_params *params = to ? options_params(options, to->options) : NULL;
-    if (!params)
-        return fail(context, TOPN_ERROR_ARGUMENT, "topn_model_export takes options of an export format");
-    const bool items = strcmp(table, "items") == 0;
-    if (!items && strcmp(table, "encoder") != 0)
-        return fail(context, TOPN_ERROR_ARGUMENT, "there is no table \"%s\": \"items\" or \"encoder\"", table);
-    const embedding_table *rows = items ? model_item_rows(model) : &model->encoder.rows;
-    if (!rows || rows->form == TABLE_NONE)
-        return fail(context, TOPN_ERROR_UNSUPPORTED, "this model has no %s table%s", table,
-                    model->table.kind == ITEMS_IDENTITY ? ": its items are the dimensions; export \"encoder\"" : "");
-    if (params->fold_priors && !items)
-        return fail(context, TOPN_ERROR_OPTION, "option --fold-priors of %s: priors belong to the table \"items\"",
-                    to->name);
-    return to->write(context, model, rows, items ? model->table.priors : NULL, params, path);
+    if (!model || field + 1 >= model->encoder.fields.field_count)
+        return NULL;
+    return &model->encoder.fields.fields[field + 1];
+}
+
+size_t topn_model_fields(const topn_model *model)
+{
+    return model && model->encoder.fields.field_count ? model->encoder.fields.field_count - 1 : 0;
+}
+
+const char *topn_model_field_name(const topn_model *model, size_t field)
+{
+    const encoder_field *found = field_of(model, field);
+    return found ? found->name : NULL;
+}
+
+bool topn_model_find_value(const topn_model *model, size_t field, const char *value, uint32_t *out)
+{
+    const encoder_field *found = field_of(model, field);
+    return found && id_index_find(&found->by_value, value, out);
+}
+
+bool topn_model_find_feature(const topn_model *model, const char *name, uint32_t *out)
+{
+    if (!model || !model->encoder.fields.field_count)
+        return false;
+    const encoder_field *users = &model->encoder.fields.fields[0];
+    return id_index_find(&users->by_feature, name, out);
 }

@@ -58,11 +58,12 @@ topn_status topn_recommend(topn_query *query, const topn_request *request, size_
     if (!query || !request || !found || (n && (!item_out || !score_out)))
         return fail(query ? query->context : NULL, TOPN_ERROR_ARGUMENT,
                     "topn_recommend: query, request, found and (unless n is 0) item_out, score_out must not be NULL");
-    const topn_status status = query_check(query, request);
+    topn_status status = query_check(query, request);
+    if (status == TOPN_OK)
+        status = query_scores(query, request);
     if (status != TOPN_OK)
         return status;
     const uint32_t items = query->retriever->model->items;
-    query_scores(query, request);
     mask_scores(query->scores, items, request, request->history, request->history_length, query->seen);
     *found = select_top(query->scores, items, n, item_out, score_out);
     return TOPN_OK;
@@ -95,7 +96,7 @@ topn_status topn_score(topn_query *query, const topn_request *request, const uin
     if (!query || !request || (count && (!items || !score_out)))
         return fail(query ? query->context : NULL, TOPN_ERROR_ARGUMENT,
                     "topn_score: query, request and (unless count is 0) items, score_out must not be NULL");
-    const topn_status status = query_check(query, request);
+    topn_status status = query_check(query, request);
     if (status != TOPN_OK)
         return status;
     const uint32_t limit = query->retriever->model->items;
@@ -104,10 +105,10 @@ topn_status topn_score(topn_query *query, const topn_request *request, const uin
             return fail(query->context, TOPN_ERROR_ARGUMENT,
                         "items[%zu]: item %" PRIu32 " is out of range, the model has %" PRIu32 " items", place,
                         items[place], limit);
-    query_scores(query, request);
-    for (size_t place = 0; place < count; place++)
+    status = query_scores(query, request);
+    for (size_t place = 0; status == TOPN_OK && place < count; place++)
         score_out[place] = query->scores[items[place]];
-    return TOPN_OK;
+    return status;
 }
 
 topn_status topn_explain(topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,
@@ -124,8 +125,20 @@ topn_status topn_explain(topn_query *query, const topn_request *request, uint32_
     if (item >= limit)
         return fail(query->context, TOPN_ERROR_ARGUMENT,
                     "topn_explain: item %" PRIu32 " is out of range, the model has %" PRIu32 " items", item, limit);
-    query_explain(query, request, item, contribution_out, bias_out);
-    return TOPN_OK;
+    return query_explain(query, request, item, contribution_out, bias_out);
+}
+
+/* The model's user of every user of the data, where it has users' rows; UINT32_MAX for those it does not know. */
+static topn_status map_users(topn_context *context, const topn_model *model, const topn_data *data, uint32_t **out)
+{
+    const uint32_t users = data->user_ids.count;
+    if (!fields_users(&model->encoder.fields))
+        return TOPN_OK;
+    const topn_status status = ALLOCATE(context, users, out);
+    for (uint32_t user = 0; status == TOPN_OK && user < users; user++)
+        if (!id_index_find(&model->users_by_id, string_table_get(&data->user_ids, user), &(*out)[user]))
+            (*out)[user] = UINT32_MAX;
+    return status;
 }
 
 /* The model's index of every item of the data; UINT32_MAX where the model does not know it. */
@@ -151,8 +164,9 @@ static topn_status check_many(topn_context *context, const recommend_job *job)
     if (filters->history_length)
         return fail(context, TOPN_ERROR_ARGUMENT,
                     "topn_recommend_many: filters must hold no history, it comes from the users");
-    const topn_status status =
-        check_items(context, "allow", filters->allow, filters->allow ? filters->allow_count : 0, items);
+    topn_status status = check_context(context, job->retriever->model, filters);
+    if (status == TOPN_OK)
+        status = check_items(context, "allow", filters->allow, filters->allow ? filters->allow_count : 0, items);
     return status != TOPN_OK ? status : check_items(context, "deny", filters->deny, filters->deny_count, items);
 }
 
@@ -161,7 +175,7 @@ topn_status topn_recommend_many(topn_context *context, const topn_retriever *ret
                                 topn_recommend_callback *callback, void *user_data)
 {
     topn_status status;
-    uint32_t *item_map = NULL;
+    uint32_t *item_map = NULL, *user_map = NULL;
     const topn_request no_filters = {0};
     if (!context || !retriever || !callback)
         return fail(context, TOPN_ERROR_ARGUMENT,
@@ -169,12 +183,15 @@ topn_status topn_recommend_many(topn_context *context, const topn_retriever *ret
     if (!histories && retriever->model->histories.rows == 0)
         return fail(context, TOPN_ERROR_UNSUPPORTED,
                     "this model keeps no histories of users: give them as data, or train with histories kept");
-    if (histories)
+    if (histories) {
         TRY(map_items(context, retriever->model, histories, &item_map));
+        TRY(map_users(context, retriever->model, histories, &user_map));
+    }
     recommend_job job = {
         .retriever = retriever,
         .histories = histories ? &histories->matrix : &retriever->model->histories,
         .item_map = item_map,
+        .user_map = user_map,
         .users = users,
         .user_count = user_count,
         .n = n,
@@ -188,5 +205,6 @@ topn_status topn_recommend_many(topn_context *context, const topn_retriever *ret
     TRY(recommend_many(context, &job));
 done:
     free(item_map);
+    free(user_map);
     return status;
 }

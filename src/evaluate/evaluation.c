@@ -11,6 +11,7 @@
 #include "evaluate/cases.h"
 #include "evaluate/report.h"
 #include "evaluate/user_ranking.h"
+#include "retrieve/encode.h"
 
 #define DEFAULT_METRICS "recall@20,ndcg@20,hit@20,recall-capped@20,recall-capped@50,ndcg@100,coverage"
 
@@ -210,7 +211,11 @@ static topn_status evaluate_block(evaluation *run, worker *own, size_t block)
         const float *weights = cases->seen.weights ? cases->seen.weights + cases->seen.indptr[first + index] : NULL;
         own->histories[index] = (history){.items = seen.items, .weights = weights, .length = seen.count};
     }
-    TRY(block_scores(own->scorer, own->histories, count, &scores));
+    status = block_scores(own->scorer, own->histories, count, &scores);
+    if (status == TOPN_ERROR_NUMERIC)
+        status = fail_encode(&own->context);
+    if (status != TOPN_OK)
+        return status;
     for (size_t index = 0; index < count; index++) {
         const size_t user = first + index;
         const ranking_task task = {

@@ -139,6 +139,7 @@ topn_status model_copy_frame(topn_context *context, const topn_model *model, top
     copy->encoder.normalizer = model->encoder.normalizer;
     copy->encoder.use_weights = model->encoder.use_weights;
     copy->encoder.cut = model->encoder.cut;
+    TRY(fields_encoder_copy(context, &model->encoder.fields, model->items, &copy->encoder.fields));
     copy->table.kind = model->table.kind;
     if (model->table.priors)
         TRY(copy_array(context, model->table.priors, model->items, sizeof(float), &copy->table.priors));
@@ -182,6 +183,7 @@ void topn_model_free(topn_model *model)
 {
     if (!model)
         return;
+    fields_encoder_clear(&model->encoder.fields);
     if (!model->file) {
         embedding_clear(&model->encoder.rows);
         embedding_clear(&model->table.rows);
@@ -212,6 +214,12 @@ const embedding_table *model_item_rows(const topn_model *model)
         break;
     }
     return NULL;
+}
+
+size_t model_dimensions(const topn_model *model)
+{
+    return model->encoder.kind == ENCODER_FIELDS ? fields_dimensions(&model->encoder.fields)
+                                                 : embedding_dimensions(&model->encoder.rows);
 }
 
 static topn_status check_finite(topn_context *context, const char *name, const float *values, size_t count)
@@ -261,11 +269,17 @@ static topn_status check_table(topn_context *context, const char *name, const em
 static topn_status check_shapes(topn_context *context, const topn_model *model)
 {
     const embedding_table *encoder = &model->encoder.rows, *own = &model->table.rows;
-    const bool bag = model->encoder.kind == ENCODER_BAG;
-    if (bag != (encoder->form != TABLE_NONE) || bag == (model->table.kind == ITEMS_NONE))
+    static const char *const kinds[] = {"constant", "bag", "fields"};
+    const bool bag = model->encoder.kind == ENCODER_BAG, fields = model->encoder.kind == ENCODER_FIELDS;
+    if (bag != (encoder->form != TABLE_NONE) || (bag || fields) == (model->table.kind == ITEMS_NONE))
         return fail(context, TOPN_ERROR_FORMAT, "encoder: a %s encoder with %s table and %s item table",
-                    bag ? "bag" : "constant", encoder->form == TABLE_NONE ? "no" : "a",
+                    kinds[model->encoder.kind], encoder->form == TABLE_NONE ? "no" : "a",
                     model->table.kind == ITEMS_NONE ? "no" : "an");
+    if (fields && (model->table.kind != ITEMS_OWN || own->form != TABLE_DENSE))
+        return fail(context, TOPN_ERROR_FORMAT, "items: a fields encoder needs an item table of its own, dense");
+    if (fields != (model->encoder.fields.field_count != 0))
+        return fail(context, TOPN_ERROR_FORMAT, "encoder: a %s encoder with %zu fields", kinds[model->encoder.kind],
+                    model->encoder.fields.field_count);
     if (bag && embedding_rows(encoder) != model->items)
         return fail(context, TOPN_ERROR_FORMAT, "encoder: %zu rows for %" PRIu32 " items", embedding_rows(encoder),
                     model->items);
@@ -275,10 +289,10 @@ static topn_status check_shapes(topn_context *context, const topn_model *model)
     if ((model->table.kind == ITEMS_OWN) != (own->form != TABLE_NONE))
         return fail(context, TOPN_ERROR_FORMAT, "items: the table and its kind do not agree");
     if (model->table.kind == ITEMS_OWN &&
-        (embedding_rows(own) != model->items || embedding_dimensions(own) != embedding_dimensions(encoder)))
+        (embedding_rows(own) != model->items || embedding_dimensions(own) != model_dimensions(model)))
         return fail(context, TOPN_ERROR_FORMAT,
                     "items: %zu × %zu for %" PRIu32 " items and an encoder of %zu dimensions", embedding_rows(own),
-                    embedding_dimensions(own), model->items, embedding_dimensions(encoder));
+                    embedding_dimensions(own), model->items, model_dimensions(model));
     if (model->item_ids.count != model->items || (model->titles.count && model->titles.count != model->items))
         return fail(context, TOPN_ERROR_FORMAT,
                     "item_ids: %" PRIu32 " ids and %" PRIu32 " titles for %" PRIu32 " items", model->item_ids.count,
@@ -322,6 +336,8 @@ topn_status model_check(topn_context *context, const topn_model *model)
     TRY(check_shapes(context, model));
     TRY(check_table(context, "encoder", &model->encoder.rows));
     TRY(check_table(context, "items", &model->table.rows));
+    if (model->encoder.kind == ENCODER_FIELDS)
+        TRY(fields_encoder_check(context, &model->encoder.fields, &model->table.rows.dense, model->user_ids.count));
     TRY(check_dimension_items(context, model));
     TRY(check_finite(context, "items.priors", model->table.priors, model->items));
     TRY(check_finite(context, "items.biases", model->table.biases, model->items));

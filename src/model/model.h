@@ -83,6 +83,8 @@ topn_status model_copy(topn_context *context, const topn_model *model, topn_mode
 topn_status model_copy_frame(topn_context *context, const topn_model *model, topn_model **out);
 /* The rows ψ that the item table stands for; NULL for NONE and IDENTITY. */
 const embedding_table *model_item_rows(const topn_model *model);
+/* Entries of φ: columns of the encoder's table, or what its fields compose; 0 for CONSTANT. */
+size_t model_dimensions(const topn_model *model);
 /* Every value finite, every shape fitting the others; NUMERIC (values) or FORMAT (shapes) with the array's name. */
 topn_status model_check(topn_context *context, const topn_model *model);
 

@@ -11,7 +11,7 @@
 #include "data/stored.h"
 
 /* Spelling of encoder_kind and item_table_kind, in their order. */
-static const char *const encoder_kinds[] = {"constant", "bag"};
+static const char *const encoder_kinds[] = {"constant", "bag", "fields"};
 static const char *const item_kinds[] = {"none", "identity", "shared", "own"};
 static const char *const booleans[] = {"false", "true"};
 
@@ -19,9 +19,9 @@ static const char *const booleans[] = {"false", "true"};
 static const char *const structural_keys[] = {"topn.format",     "topn.kind",        "topn.encoder",    "topn.items",
                                               "topn.normalizer", "topn.use_weights", "topn.dimensions", "topn.cut"};
 
-/* Formats of models: 2 is 1 with topn.cut, and a file says 2 only where it has one, so that older programs read the
- * rest. */
-enum { FORMAT_PLAIN = 1, FORMAT_CUT = 2 };
+/* Formats of models: 2 is 1 with topn.cut, 3 is 2 with the encoder "fields"; a file says the lowest that tells all, so
+ * that older programs read the rest. */
+enum { FORMAT_PLAIN = 1, FORMAT_CUT = 2, FORMAT_FIELDS = 3 };
 
 enum { STRUCTURAL_KEYS = sizeof structural_keys / sizeof *structural_keys };
 
@@ -30,7 +30,14 @@ static bool is_structural(const char *key)
     for (size_t index = 0; index < STRUCTURAL_KEYS; index++)
         if (strcmp(key, structural_keys[index]) == 0)
             return true;
-    return false;
+    return fields_is_key(key);
+}
+
+static int format_of(const topn_model *model)
+{
+    if (model->encoder.kind == ENCODER_FIELDS)
+        return FORMAT_FIELDS;
+    return model->encoder.cut ? FORMAT_CUT : FORMAT_PLAIN;
 }
 
 static void add_table(tensor_list *list, const char *name, const char *const sparse_names[3],
@@ -57,20 +64,26 @@ size_t model_tensors(const topn_model *model, tensor out[MODEL_TENSORS])
     stored_add_strings(&list, STORED_STRINGS("item_ids"), &model->item_ids);
     if (model->titles.count)
         stored_add_strings(&list, STORED_STRINGS("titles"), &model->titles);
-    if (model->histories.indptr) {
+    if (model->histories.indptr || model->user_ids.count)
         stored_add_strings(&list, STORED_STRINGS("user_ids"), &model->user_ids);
+    if (model->histories.indptr)
         stored_add_sparse(&list, STORED_SPARSE("histories"), &model->histories);
-    }
+    if (model->encoder.kind == ENCODER_FIELDS)
+        fields_tensors(&list, &model->encoder.fields, model->items);
     safetensors_order(out, list.count);
     return list.count;
 }
 
 bool model_structure(const topn_model *model, size_t index, const char **key, const char **value)
 {
-    static const char *const keys[] = {"topn.encoder", "topn.items", "topn.use_weights"};
+    static const char *const keys[] = {"topn.encoder", "topn.items", "topn.use_weights", "topn.fields.composition",
+                                       "topn.fields.loss"};
+    const bool fields = model->encoder.kind == ENCODER_FIELDS;
     const char *const values[] = {encoder_kinds[model->encoder.kind], item_kinds[model->table.kind],
-                                  booleans[model->encoder.use_weights]};
-    if (index >= sizeof keys / sizeof *keys)
+                                  booleans[model->encoder.use_weights],
+                                  fields ? fields_composition_name(&model->encoder.fields) : NULL,
+                                  fields ? fields_loss_name(&model->encoder.fields) : NULL};
+    if (index >= sizeof keys / sizeof *keys || !values[index])
         return false;
     *key = keys[index];
     *value = values[index];
@@ -80,15 +93,17 @@ bool model_structure(const topn_model *model, size_t index, const char **key, co
 static topn_status describe(topn_context *context, const topn_model *model, record *out)
 {
     topn_status status;
-    TRY(record_set(context, out, "topn.format", "%d", model->encoder.cut ? FORMAT_CUT : FORMAT_PLAIN));
+    TRY(record_set(context, out, "topn.format", "%d", format_of(model)));
     TRY(record_set(context, out, "topn.kind", "model"));
     TRY(record_set(context, out, "topn.encoder", "%s", encoder_kinds[model->encoder.kind]));
     TRY(record_set(context, out, "topn.items", "%s", item_kinds[model->table.kind]));
-    TRY(record_set(context, out, "topn.dimensions", "%zu", embedding_dimensions(&model->encoder.rows)));
+    TRY(record_set(context, out, "topn.dimensions", "%zu", model_dimensions(model)));
     TRY(record_set_real(context, out, "topn.normalizer", model->encoder.normalizer));
     TRY(record_set(context, out, "topn.use_weights", "%s", booleans[model->encoder.use_weights]));
     if (model->encoder.cut)
         TRY(record_set(context, out, "topn.cut", "%" PRIu32, model->encoder.cut));
+    if (model->encoder.kind == ENCODER_FIELDS)
+        TRY(fields_describe(context, &model->encoder.fields, out));
     for (size_t index = 0; index < model->metadata.count; index++) {
         const record_entry *entry = &model->metadata.entries[index];
         if (!is_structural(entry->key) && strncmp(entry->key, "run.", 4) != 0)
@@ -175,13 +190,27 @@ done:
     return status;
 }
 
+/* The encoder "fields", which formats 1 and 2 have not. */
+static topn_status load_fields(topn_context *context, const safetensors_file *file, topn_model *model)
+{
+    uint64_t format;
+    topn_status status;
+    TRY(stored_count(context, file, "topn.format", &format));
+    if (format < FORMAT_FIELDS)
+        return fail(context, TOPN_ERROR_FORMAT, "%s: an encoder \"fields\" in format %" PRIu64 ", not %d",
+                    safetensors_path(file), format, FORMAT_FIELDS);
+    TRY(fields_load(context, file, model->items, &model->encoder.fields));
+done:
+    return status;
+}
+
 static topn_status load_structure(topn_context *context, const safetensors_file *file, topn_model *model)
 {
     topn_status status;
     int encoder, items, use_weights;
     const char *normalizer;
     uint64_t dimensions;
-    TRY(stored_choice(context, file, "topn.encoder", encoder_kinds, 2, &encoder));
+    TRY(stored_choice(context, file, "topn.encoder", encoder_kinds, 3, &encoder));
     TRY(stored_choice(context, file, "topn.items", item_kinds, 4, &items));
     TRY(stored_choice(context, file, "topn.use_weights", booleans, 2, &use_weights));
     TRY(stored_count(context, file, "topn.dimensions", &dimensions));
@@ -199,6 +228,8 @@ static topn_status load_structure(topn_context *context, const safetensors_file 
     model->table.kind = (item_table_kind)items;
     if (encoder == ENCODER_BAG)
         TRY(load_table(context, file, "encoder", STORED_SPARSE("encoder"), dimensions, &model->encoder.rows));
+    if (encoder == ENCODER_FIELDS)
+        TRY(load_fields(context, file, model));
     if (items == ITEMS_OWN)
         TRY(load_table(context, file, "items", STORED_SPARSE("items"), dimensions, &model->table.rows));
 done:
@@ -216,10 +247,11 @@ static topn_status load_arrays(topn_context *context, const safetensors_file *fi
     TRY(load_vector(context, file, "items.biases", model->items, &model->table.biases));
     if (safetensors_find(file, "titles.offsets"))
         TRY(stored_strings(context, file, STORED_STRINGS("titles"), &model->titles));
-    if (safetensors_find(file, "histories.indptr")) {
+    const bool histories = safetensors_find(file, "histories.indptr") != NULL;
+    if (histories || (model->encoder.kind == ENCODER_FIELDS && safetensors_find(file, "user_ids.offsets")))
         TRY(stored_strings(context, file, STORED_STRINGS("user_ids"), &model->user_ids));
+    if (histories)
         TRY(stored_sparse(context, file, STORED_SPARSE("histories"), model->items, false, &model->histories));
-    }
     tensor used[MODEL_TENSORS];
     const size_t count = model_tensors(model, used);
     for (size_t index = 0; index < safetensors_count(file); index++) {

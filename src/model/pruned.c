@@ -85,6 +85,11 @@ topn_status model_copy_pruned(topn_context *context, const topn_model *model, ui
     topn_status status;
     topn_model *copy = NULL;
     *out = NULL;
+    if (model->encoder.kind == ENCODER_FIELDS)
+        return fail(
+            context, TOPN_ERROR_UNSUPPORTED,
+            "a user's row is solved for with all numbers of the items' rows: this model cannot be pruned; train "
+            "it with fewer factors");
     if (model->encoder.rows.form == TABLE_NONE)
         return fail(context, TOPN_ERROR_UNSUPPORTED, "this model's scores are biases alone: there is nothing to prune");
     if (mode == TOPN_PRUNE_ITEM && model->table.kind != ITEMS_IDENTITY)

@@ -16,4 +16,12 @@ bool block_inverse_factor_row(float *a, size_t n, float *row);
  * not finite. n³/3 + count·n² flops. */
 bool block_inverse_rows(float *a, size_t n, size_t count, float *rows);
 
+/* a += rowsᵀ·rows on the lower triangle; a [n × n], rows [count × n]. count·n² flops. */
+void block_add_gram(float *a, size_t n, const float *rows, size_t count);
+
+/* x solves A·x = b, A as above and, with its upper triangle, overwritten; b [n], x [2n], scratch [2n]. One step of
+ * refinement with the residual in double. false when A is not positive definite or the solution is not finite.
+ * n³/3 flops. */
+bool block_solve(float *a, size_t n, const double *b, double *x, float *scratch);
+
 #endif

@@ -50,8 +50,9 @@ struct block_scorer {
     float *scores;            /* [users × items] */
     float *phi_block;         /* what phi lies in */
     float *phi;               /* PANEL: [dimensions × lanes], then the tile; aligned */
-    float *row;               /* PANEL with a dense encoder or a cut: [dimensions] φ of one user */
+    float *row;               /* PANEL with a dense or fields encoder or a cut: [dimensions] φ of one user */
     const panel_table *panel; /* PANEL with sparse item rows: lent by the retriever; NULL until it is needed */
+    fields_scratch *fields;   /* FIELDS only */
     cut_lists cut;
     row_use *uses; /* TILES: [use_capacity] */
     size_t use_capacity;
@@ -90,7 +91,11 @@ static topn_status allocate_phi(topn_context *context, block_scorer *scorer, siz
     const size_t spare = PANEL_ALIGNMENT / sizeof(float), tile = (size_t)PANEL_TILE_ROWS * scorer->users;
     topn_status status;
     TRY(ALLOCATE(context, scorer->users * dimensions + tile + spare, &scorer->phi_block));
-    if (scorer->retriever->model->encoder.rows.form == TABLE_DENSE || scorer->retriever->cut)
+    const topn_model *model = scorer->retriever->model;
+    const bool fields = model->encoder.kind == ENCODER_FIELDS;
+    if (fields)
+        TRY(fields_scratch_create(context, &model->encoder.fields, &scorer->fields));
+    if (model->encoder.rows.form == TABLE_DENSE || scorer->retriever->cut || fields)
         TRY(ALLOCATE(context, dimensions, &scorer->row));
     const uintptr_t address = (uintptr_t)scorer->phi_block;
     const uintptr_t aligned = (address + PANEL_ALIGNMENT - 1) / PANEL_ALIGNMENT * PANEL_ALIGNMENT;
@@ -141,6 +146,7 @@ void block_scorer_free(block_scorer *scorer)
     free(scorer->phi_block);
     free(scorer->row);
     free(scorer->uses);
+    fields_scratch_free(scorer->fields);
     free(scorer->cut.dimensions);
     free(scorer->cut.values);
     free(scorer->cut.lengths);
@@ -210,15 +216,15 @@ static topn_status score_tiles(block_scorer *scorer, const history *users, size_
 }
 
 /* φ of one user into lane `lane` (every lanes-th float) of the panel, which is zero there. */
-static void encode_lane(const block_scorer *scorer, const history *user, float *lane, size_t lanes)
+static topn_status encode_lane(const block_scorer *scorer, const history *user, float *lane, size_t lanes)
 {
     const topn_model *model = scorer->retriever->model;
     if (scorer->row) {
         const size_t dimensions = dimensions_of(scorer->retriever);
-        encode_user(scorer->retriever, user, scorer->row);
-        for (size_t dimension = 0; dimension < dimensions; dimension++)
+        const topn_status status = encode_user(scorer->retriever, user, scorer->fields, scorer->row);
+        for (size_t dimension = 0; status == TOPN_OK && dimension < dimensions; dimension++)
             lane[dimension * lanes] = scorer->row[dimension];
-        return;
+        return status;
     }
     const sparse_matrix *rows = &model->encoder.rows.sparse;
     const double scale = history_scale(model, user);
@@ -228,6 +234,7 @@ static void encode_lane(const block_scorer *scorer, const history *user, float *
         for (uint64_t at = rows->indptr[item]; at < rows->indptr[item + 1]; at++)
             lane[rows->indices[at] * lanes] += factor * rows->values[at];
     }
+    return TOPN_OK;
 }
 
 /* The φ of all users as lists; returns how many entries their postings have. */
@@ -239,7 +246,7 @@ static uint64_t list_entries(block_scorer *scorer, const history *users, size_t 
     for (size_t user = 0; user < count; user++) {
         const size_t begin = user * scorer->retriever->cut;
         uint32_t length = 0;
-        encode_user(scorer->retriever, &users[user], scorer->row);
+        (void)encode_user(scorer->retriever, &users[user], NULL, scorer->row); /* a bag: sparse item rows */
         for (uint32_t dimension = 0; dimension < dimensions; dimension++) {
             if (scorer->row[dimension] == 0.0f)
                 continue;
@@ -269,8 +276,9 @@ static void score_postings(const block_scorer *scorer, size_t count)
     }
 }
 
-static void score_panel(block_scorer *scorer, const history *users, size_t count)
+static topn_status score_panel(block_scorer *scorer, const history *users, size_t count)
 {
+    topn_status status = TOPN_OK;
     const size_t dimensions = dimensions_of(scorer->retriever), lanes = panel_lanes(count);
     const panel_block block = {.panel = scorer->phi,
                                .tile = scorer->phi + scorer->users * dimensions,
@@ -281,7 +289,7 @@ static void score_panel(block_scorer *scorer, const history *users, size_t count
     for (size_t user = 0; user < count; user++) {
         const size_t begin = user * scorer->retriever->cut;
         if (!scorer->cut.postings)
-            encode_lane(scorer, &users[user], scorer->phi + user, lanes);
+            TRY(encode_lane(scorer, &users[user], scorer->phi + user, lanes));
         for (size_t at = 0; scorer->cut.postings && at < scorer->cut.lengths[user]; at++)
             scorer->phi[scorer->cut.dimensions[begin + at] * lanes + user] = scorer->cut.values[begin + at];
     }
@@ -289,6 +297,8 @@ static void score_panel(block_scorer *scorer, const history *users, size_t count
         panel_scores(scorer->panel, &block, 0);
     else
         panel_scores_dense(&scorer->retriever->rows->dense, &block, 0);
+done:
+    return status;
 }
 
 /* By postings or by the panel, which give the same bits. */
@@ -305,8 +315,7 @@ static topn_status score_cut(block_scorer *scorer, const history *users, size_t 
     if (status != TOPN_OK)
         return status;
     scorer->panel = panel;
-    score_panel(scorer, users, count);
-    return TOPN_OK;
+    return score_panel(scorer, users, count);
 }
 
 topn_status block_scores(block_scorer *scorer, const history *users, size_t count, float **scores)
@@ -329,7 +338,7 @@ topn_status block_scores(block_scorer *scorer, const history *users, size_t coun
         if (scorer->cut.postings)
             status = score_cut(scorer, users, count);
         else
-            score_panel(scorer, users, count);
+            status = score_panel(scorer, users, count);
         break;
     }
     if (status != TOPN_OK)

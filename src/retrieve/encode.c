@@ -54,11 +54,58 @@ void encode_history(const topn_model *model, const history *user, float *phi)
     }
 }
 
-void encode_user(const topn_retriever *retriever, const history *user, float *phi)
+fields_query query_of(const topn_model *model, const history *user)
 {
-    encode_history(retriever->model, user, phi);
+    return (fields_query){
+        .user = user->trained ? user->user : UINT32_MAX,
+        .items = user->items,
+        .weights = model->encoder.use_weights ? user->weights : NULL,
+        .length = user->length,
+        .values = user->values,
+        .features = user->features,
+        .feature_values = user->feature_values,
+        .feature_count = user->feature_count,
+    };
+}
+
+topn_status encode_user(const topn_retriever *retriever, const history *user, fields_scratch *scratch, float *phi)
+{
+    const topn_model *model = retriever->model;
+    if (model->encoder.kind == ENCODER_FIELDS) {
+        const fields_query query = query_of(model, user);
+        const topn_status status = fields_encode(&model->encoder.fields, &retriever->rows->dense, &query, scratch, phi);
+        if (status != TOPN_OK)
+            return status;
+    } else {
+        encode_history(model, user, phi);
+    }
     if (retriever->cut)
         keep_largest(phi, embedding_dimensions(retriever->rows), retriever->cut);
+    return TOPN_OK;
+}
+
+topn_status fail_encode(topn_context *context)
+{
+    return fail(context, TOPN_ERROR_NUMERIC,
+                "a user's row has no solution in single precision: the model needs more --l2, or fewer factors");
+}
+
+bool is_trained_history(const topn_model *model, uint32_t user, const history *given)
+{
+    const sparse_matrix *kept = &model->histories;
+    if (!given->length || !kept->indptr || user >= fields_users(&model->encoder.fields))
+        return false;
+    const uint64_t begin = kept->indptr[user];
+    const size_t length = kept->indptr[user + 1] - begin;
+    if (length != given->length || memcmp(kept->indices + begin, given->items, length * sizeof *given->items) != 0)
+        return false;
+    for (size_t place = 0; model->encoder.use_weights && place < length; place++) {
+        const float left = kept->values ? kept->values[begin + place] : 1.0f;
+        const float right = given->weights ? given->weights[place] : 1.0f;
+        if (left < right || left > right)
+            return false;
+    }
+    return true;
 }
 
 VECTOR_CLONES

@@ -15,8 +15,15 @@ float history_factor(const topn_model *model, const history *user, double scale,
 void add_scaled_row(float *restrict target, const float *restrict row, float factor, size_t count);
 /* φ of a bag encoder, dense, [embedding dimensions]; rows are added in the order of the history. */
 void encode_history(const topn_model *model, const history *user, float *phi);
-/* The same with the retriever's cut: what ψ is multiplied by. */
-void encode_user(const topn_retriever *retriever, const history *user, float *phi);
+/* What the encoder of context fields is asked for this user: his trained row, where the history is his. */
+fields_query query_of(const topn_model *model, const history *user);
+/* φ of a bag or fields encoder, with the retriever's cut: what ψ is multiplied by. NUMERIC, without a message, when a
+ * user's row cannot be solved for (only FIELDS, whose scratch is the last argument and else NULL). */
+topn_status encode_user(const topn_retriever *retriever, const history *user, fields_scratch *scratch, float *phi);
+/* The message for that. */
+topn_status fail_encode(topn_context *context);
+/* Whether `user` < fields_users and the model keeps exactly this history of his, which then has items. */
+bool is_trained_history(const topn_model *model, uint32_t user, const history *given);
 /* scores[i] = scores[i] · π_i + b_i over all items. */
 void finish_scores(const topn_model *model, float *scores);
 

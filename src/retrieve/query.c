@@ -17,9 +17,37 @@ enum {
     POSTINGS_PENALTY = 2, /* an entry of the postings costs as much as so many of the rows */
 };
 
-static history history_of(const topn_request *request)
+/* A history lent by topn_model_history stands for its user. */
+static void find_lender(const topn_model *model, history *user)
 {
-    return (history){.items = request->history, .weights = request->weights, .length = request->history_length};
+    const sparse_matrix *kept = &model->histories;
+    if (model->encoder.kind != ENCODER_FIELDS || !kept->indptr || !user->length || user->items < kept->indices ||
+        user->items >= kept->indices + kept->indptr[kept->rows])
+        return;
+    const uint64_t place = (uint64_t)(user->items - kept->indices);
+    uint32_t low = 0, high = kept->rows; /* indptr[low] ≤ place < indptr[high] */
+    while (high - low > 1) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (kept->indptr[middle] <= place)
+            low = middle;
+        else
+            high = middle;
+    }
+    user->trained = kept->indptr[low] == place && is_trained_history(model, low, user);
+    user->user = low;
+}
+
+static history history_of(const topn_model *model, const topn_request *request)
+{
+    history user = {.items = request->history,
+                    .weights = request->weights,
+                    .length = request->history_length,
+                    .values = request->context,
+                    .features = request->features,
+                    .feature_values = request->feature_values,
+                    .feature_count = request->feature_count};
+    find_lender(model, &user);
+    return user;
 }
 
 topn_status query_create(topn_context *context, const topn_retriever *retriever, topn_query **out)
@@ -32,6 +60,8 @@ topn_status query_create(topn_context *context, const topn_retriever *retriever,
     query->retriever = retriever;
     if (retriever->rows)
         TRY(ALLOCATE(context, embedding_dimensions(retriever->rows), &query->phi));
+    if (retriever->model->encoder.kind == ENCODER_FIELDS)
+        TRY(fields_scratch_create(context, &retriever->model->encoder.fields, &query->fields));
     TRY(ALLOCATE(context, retriever->model->items, &query->scores));
     TRY(ALLOCATE_ZEROED(context, retriever->model->items, &query->seen));
     *out = query;
@@ -47,6 +77,8 @@ void query_free(topn_query *query)
         return;
     free(query->phi);
     free(query->scores);
+    free(query->shares);
+    fields_scratch_free(query->fields);
     free(query->seen);
     free(query);
 }
@@ -88,9 +120,42 @@ static topn_status check_weights(topn_query *query, const topn_request *request)
         sum += (double)request->weights[place];
     }
     const topn_model *model = query->retriever->model;
+    for (size_t place = 0; model->encoder.kind == ENCODER_FIELDS && place < request->history_length; place++)
+        if (request->weights[place] < 0)
+            return fail(query->context, TOPN_ERROR_ARGUMENT,
+                        "weights[%zu]: %g is negative; this model takes weights from 0 on", place,
+                        (double)request->weights[place]);
     if (request->history_length && model->encoder.use_weights && model->encoder.normalizer != 0.0 && !(sum > 0.0))
         return fail(query->context, TOPN_ERROR_ARGUMENT,
                     "weights: they sum to %g; this model divides by a power of the sum, which must be positive", sum);
+    return TOPN_OK;
+}
+
+topn_status check_context(topn_context *context, const topn_model *model, const topn_request *request)
+{
+    const fields_encoder *encoder = &model->encoder.fields;
+    const size_t fields = encoder->field_count ? encoder->field_count - 1 : 0;
+    const uint32_t features = encoder->field_count ? encoder->fields[0].features.count : 0;
+    for (size_t field = 0; request->context && field < fields; field++) {
+        const encoder_field *known = &encoder->fields[field + 1];
+        if (request->context[field] != FIELD_MISSING && request->context[field] >= known->values.count)
+            return fail(context, TOPN_ERROR_ARGUMENT,
+                        "context[%zu]: value %" PRIu32 " is out of range, field \"%s\" has %" PRIu32 " values", field,
+                        request->context[field], known->name, known->values.count);
+    }
+    if (request->feature_count && !request->features)
+        return fail(context, TOPN_ERROR_ARGUMENT, "features: %zu announced, but the array is NULL",
+                    request->feature_count);
+    for (size_t place = 0; place < request->feature_count; place++) {
+        if (request->features[place] >= features)
+            return fail(context, TOPN_ERROR_ARGUMENT,
+                        "features[%zu]: feature %" PRIu32 " is out of range, the model has %" PRIu32
+                        " features of users",
+                        place, request->features[place], features);
+        if (request->feature_values && !isfinite(request->feature_values[place]))
+            return fail(context, TOPN_ERROR_ARGUMENT, "feature_values[%zu]: %g is not a finite number", place,
+                        (double)request->feature_values[place]);
+    }
     return TOPN_OK;
 }
 
@@ -101,6 +166,7 @@ topn_status query_check(topn_query *query, const topn_request *request)
     TRY(check_items(query->context, "history", request->history, request->history_length, items));
     TRY(check_duplicates(query, request));
     TRY(check_weights(query, request));
+    TRY(check_context(query->context, query->retriever->model, request));
     TRY(check_items(query->context, "allow", request->allow, request->allow ? request->allow_count : 0, items));
     TRY(check_items(query->context, "deny", request->deny, request->deny_count, items));
 done:
@@ -185,17 +251,18 @@ static void sparse_scores(const topn_retriever *retriever, const float *phi, flo
         add_rows(rows, phi, scores);
 }
 
-void query_scores(topn_query *query, const topn_request *request)
+topn_status query_scores(topn_query *query, const topn_request *request)
 {
     const topn_retriever *retriever = query->retriever;
     const topn_model *model = retriever->model;
-    const history user = history_of(request);
+    const history user = history_of(model, request);
     if (model->encoder.kind == ENCODER_CONSTANT) {
         memset(query->scores, 0, model->items * sizeof *query->scores);
     } else if (!retriever->rows) {
         encode_history(model, &user, query->scores);
     } else {
-        encode_user(retriever, &user, query->phi);
+        if (encode_user(retriever, &user, query->fields, query->phi) != TOPN_OK)
+            return fail_encode(query->context);
         const size_t dimensions = embedding_dimensions(retriever->rows);
         if (retriever->rows->form == TABLE_SPARSE)
             sparse_scores(retriever, query->phi, query->scores);
@@ -205,6 +272,7 @@ void query_scores(topn_query *query, const topn_request *request)
                     dense_product(query->phi, retriever->rows->dense.values + item * dimensions, dimensions);
     }
     finish_scores(model, query->scores);
+    return TOPN_OK;
 }
 
 void mask_scores(float *scores, uint32_t items, const topn_request *filters, const uint32_t *seen, size_t seen_count,
@@ -267,25 +335,67 @@ static double row_product(const embedding_table *left, uint32_t left_row, const 
     return sum;
 }
 
-void query_explain(topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,
-                   float *bias_out)
+static void explain_bag(topn_query *query, const history *user, uint32_t item, float *contribution_out)
 {
     const topn_retriever *retriever = query->retriever;
     const topn_model *model = retriever->model;
-    const history user = history_of(request);
-    const double scale = history_scale(model, &user);
+    const double scale = history_scale(model, user);
     if (retriever->cut)
-        encode_user(retriever, &user, query->phi);
+        (void)encode_user(retriever, user, NULL, query->phi); /* a bag cannot fail */
     const float *kept = retriever->cut ? query->phi : NULL;
     const double prior = model->table.priors ? (double)model->table.priors[item] : 1.0;
-    for (size_t place = 0; place < user.length; place++) {
-        const uint32_t source = user.items[place];
+    for (size_t place = 0; place < user->length; place++) {
+        const uint32_t source = user->items[place];
         double product = 0.0;
         if (retriever->rows)
             product = row_product(&model->encoder.rows, source, retriever->rows, item, kept);
         else if (model->encoder.kind == ENCODER_BAG)
             product = (double)element(&model->encoder.rows, source, item);
-        contribution_out[place] = (float)((double)history_factor(model, &user, scale, place) * product * prior);
+        contribution_out[place] = (float)((double)history_factor(model, user, scale, place) * product * prior);
     }
+}
+
+/* What the history adds to a solved row; *rest is all else: biases, features, the context, and for a user whose trained
+ * row scores what that differs by. */
+static topn_status explain_fields(topn_query *query, const topn_request *request, uint32_t item,
+                                  float *contribution_out, float *rest)
+{
+    const topn_model *model = query->retriever->model;
+    const size_t dimensions = model_dimensions(model);
+    const double prior = model->table.priors ? (double)model->table.priors[item] : 1.0;
+    const history user = history_of(model, request);
+    const fields_query asked = query_of(model, &user);
+    topn_status status;
+    if (user.length > query->share_capacity) {
+        TRY(RESIZE(query->context, user.length, &query->shares));
+        query->share_capacity = user.length;
+    }
+    TRY(query_scores(query, request));
+    double sum = 0.0;
+    float *target = query->phi; /* ψ of the item, in the dimensions that a cut keeps */
+    const float *psi = model->table.rows.dense.values + item * dimensions;
+    for (size_t dimension = 0; dimension < dimensions; dimension++)
+        target[dimension] = query->retriever->cut && target[dimension] == 0.0f ? 0.0f : psi[dimension];
+    if (fields_contributions(&model->encoder.fields, &model->table.rows.dense, &asked, query->fields, target,
+                             query->shares) != TOPN_OK)
+        return fail_encode(query->context);
+    for (size_t place = 0; place < user.length; place++) {
+        contribution_out[place] = (float)(query->shares[place] * prior);
+        sum += (double)contribution_out[place];
+    }
+    *rest = (float)((double)query->scores[item] - sum);
+done:
+    return status;
+}
+
+topn_status query_explain(topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,
+                          float *bias_out)
+{
+    const topn_model *model = query->retriever->model;
+    if (model->encoder.kind == ENCODER_FIELDS)
+        return explain_fields(query, request, item, contribution_out, bias_out);
+    const history user = history_of(model, request);
+    explain_bag(query, &user, item, contribution_out);
     *bias_out = model->table.biases ? model->table.biases[item] : 0.0f;
+    return TOPN_OK;
 }

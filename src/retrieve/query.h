@@ -10,8 +10,11 @@
 struct topn_query {
     topn_context *context; /* for messages only */
     const topn_retriever *retriever;
-    float *phi;          /* [dimensions], NULL for item tables NONE and IDENTITY */
-    float *scores;       /* [items] */
+    float *phi;             /* [dimensions], NULL for item tables NONE and IDENTITY */
+    float *scores;          /* [items] */
+    fields_scratch *fields; /* FIELDS only */
+    double *shares;         /* [share_capacity] contributions of a solved row */
+    size_t share_capacity;
     unsigned char *seen; /* [items], all 0 between calls */
 };
 
@@ -20,15 +23,18 @@ void query_free(topn_query *query);
 
 /* ARGUMENT with `what`, the place and the value where an item is not below `limit`. */
 topn_status check_items(topn_context *context, const char *what, const uint32_t *items, size_t count, uint32_t limit);
+/* Context and features of a request are the model's; ARGUMENT with the place and value. */
+topn_status check_context(topn_context *context, const topn_model *model, const topn_request *request);
 /* Every index in range, the history without duplicates, weights finite; ARGUMENT with the place and value. */
 topn_status query_check(topn_query *query, const topn_request *request);
-/* query->scores of all items. The request must have passed query_check. */
-void query_scores(topn_query *query, const topn_request *request);
+/* query->scores of all items. The request must have passed query_check. NUMERIC when a user's row has no solution. */
+topn_status query_scores(topn_query *query, const topn_request *request);
 /* Sets the scores that the filters refuse to −∞. marks [items] is all 0 before and after. */
 void mask_scores(float *scores, uint32_t items, const topn_request *filters, const uint32_t *seen, size_t seen_count,
                  unsigned char *marks);
-/* See topn_explain. Of φ's entries that a cut leaves out no contribution has a share. Overwrites query->phi. */
-void query_explain(topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,
-                   float *bias_out);
+/* See topn_explain. Of φ's entries that a cut leaves out no contribution has a share. Overwrites phi and scores of the
+ * query. */
+topn_status query_explain(topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,
+                          float *bias_out);
 
 #endif

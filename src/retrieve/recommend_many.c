@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
+#include "retrieve/encode.h"
 #include "retrieve/query.h"
 
 enum {
@@ -55,6 +56,20 @@ static uint64_t longest_block(const recommend_job *job, size_t block)
     return longest;
 }
 
+/* What the filters say of everybody, and whether the history is one that the model has a row for. */
+static void add_context(const recommend_job *job, uint32_t user, history *out)
+{
+    const topn_model *model = job->retriever->model;
+    const bool kept = job->histories == &model->histories;
+    const uint32_t known = kept ? user : job->user_map ? job->user_map[user] : UINT32_MAX;
+    out->values = job->filters->context;
+    out->features = job->filters->features;
+    out->feature_values = job->filters->feature_values;
+    out->feature_count = job->filters->feature_count;
+    out->user = known;
+    out->trained = model->encoder.kind == ENCODER_FIELDS && is_trained_history(model, known, out);
+}
+
 /* Fills own->histories for `count` users from `begin` on. */
 static void gather_histories(const recommend_job *job, worker *own, size_t begin, size_t count)
 {
@@ -68,6 +83,7 @@ static void gather_histories(const recommend_job *job, worker *own, size_t begin
             user_history->items = rows->indices + first;
             user_history->weights = rows->values ? rows->values + first : NULL;
             user_history->length = last - first;
+            add_context(job, user, user_history);
             continue;
         }
         user_history->items = own->items + filled;
@@ -82,6 +98,7 @@ static void gather_histories(const recommend_job *job, worker *own, size_t begin
             filled++;
         }
         user_history->length = filled - start;
+        add_context(job, user, user_history);
     }
 }
 
@@ -108,14 +125,18 @@ static topn_status answer_block(round_state *state, worker *own, size_t begin, s
 static topn_status score_group(topn_context *context, round_state *state, size_t begin, size_t end)
 {
     const size_t blocks = (end - begin + state->block - 1) / state->block;
-    int failed = 0;
-#pragma omp parallel for num_threads((int)state->worker_count) schedule(dynamic, 1) reduction(| : failed)
+    int failed = 0; /* the largest status: the same whichever thread comes first */
+#pragma omp parallel for num_threads((int)state->worker_count) schedule(dynamic, 1) reduction(max : failed)
     for (size_t block = 0; block < blocks; block++) {
         const size_t first = begin + block * state->block;
         const size_t count = end - first < state->block ? end - first : state->block;
         worker *own = &state->workers[thread_index()];
-        failed |= answer_block(state, own, first, count, block * state->block) != TOPN_OK;
+        const int status = (int)answer_block(state, own, first, count, block * state->block);
+        if (status > failed)
+            failed = status;
     }
+    if (failed == TOPN_ERROR_NUMERIC)
+        return fail_encode(context);
     return failed ? fail(context, TOPN_ERROR_MEMORY, "recommend: no memory to score a block of %zu users", state->block)
                   : TOPN_OK;
 }

@@ -66,7 +66,8 @@ size_t block_scorer_users(const block_scorer *scorer);
 /* Scores of all items for `count` ≤ block_scorer_users users: (*scores)[u * items + i], lent until the next call, and
  * the caller may overwrite it (mask). The same bits whatever block a user falls in and whatever else is in it. An item
  * that nothing in the history relates to scores exactly b_i (0 without biases).
- * Called on any thread, so it leaves no message: the only failure is TOPN_ERROR_MEMORY. */
+ * Called on any thread, so it leaves no message: the only failures are MEMORY and, where users' rows are solved for,
+ * NUMERIC (fail_encode says it). */
 topn_status block_scores(block_scorer *scorer, const history *users, size_t count, float **scores);
 
 /* The n best of scores[0 … items−1]: higher first, ties by smaller index; entries equal to −∞ and NaN never count.

@@ -64,6 +64,40 @@ static void assert_same_strings(const string_table *a, const string_table *b)
         assert_string_equal(string_table_get(a, index), string_table_get(b, index));
 }
 
+static void assert_same_dense(const dense_matrix *a, const dense_matrix *b)
+{
+    assert_int_equal(a->rows, b->rows);
+    assert_int_equal(a->columns, b->columns);
+    assert_same_array(a->values, b->values, a->rows * a->columns * sizeof(float));
+}
+
+static void assert_same_fields(const fields_encoder *a, const fields_encoder *b, uint32_t items)
+{
+    const size_t dimensions = fields_dimensions(a);
+    assert_int_equal(a->kind, b->kind);
+    assert_int_equal(a->factors, b->factors);
+    assert_int_equal(a->biases, b->biases);
+    assert_int_equal(a->field_count, b->field_count);
+    for (size_t field = 0; field < a->field_count; field++) {
+        assert_string_equal(a->fields[field].name, b->fields[field].name);
+        assert_same_strings(&a->fields[field].values, &b->fields[field].values);
+        assert_same_strings(&a->fields[field].features, &b->fields[field].features);
+        assert_same_dense(&a->fields[field].table, &b->fields[field].table);
+    }
+    assert_same_dense(&a->core, &b->core);
+    assert_same_sparse(&a->user_features, &b->user_features);
+    assert_int_equal(a->loss.pairwise, b->loss.pairwise);
+    assert_int_equal(a->loss.confidence, b->loss.confidence);
+    assert_true(a->loss.alpha == b->loss.alpha && a->loss.scale == b->loss.scale && a->loss.l2 == b->loss.l2 &&
+                a->loss.unobserved == b->loss.unobserved && a->loss.l2_exponent == b->loss.l2_exponent);
+    assert_int_equal(isnan(a->loss.dislike_below), isnan(b->loss.dislike_below));
+    assert_true(a->user_scale == b->user_scale && a->contexts == b->contexts);
+    assert_same_array(a->item_weights, b->item_weights, items * sizeof(float));
+    assert_same_array(a->item_gram, b->item_gram, dimensions * dimensions * sizeof(float));
+    assert_same_array(a->item_sum, b->item_sum, dimensions * sizeof(float));
+    assert_same_array(a->context_gram, b->context_gram, dimensions * dimensions * sizeof(float));
+}
+
 static void assert_same_model(const topn_model *a, const topn_model *b)
 {
     assert_int_equal(a->encoder.kind, b->encoder.kind);
@@ -78,6 +112,7 @@ static void assert_same_model(const topn_model *a, const topn_model *b)
                       embedding_dimensions(&a->encoder.rows) * sizeof *a->dimension_items);
     assert_same_array(a->table.priors, b->table.priors, a->items * sizeof(float));
     assert_same_array(a->table.biases, b->table.biases, a->items * sizeof(float));
+    assert_same_fields(&a->encoder.fields, &b->encoder.fields, a->items);
     assert_same_strings(&a->item_ids, &b->item_ids);
     assert_same_strings(&a->titles, &b->titles);
     assert_same_strings(&a->user_ids, &b->user_ids);
@@ -190,7 +225,7 @@ static void test_model_check(void **state)
     model->encoder.rows.dense.rows = 3;
     assert_int_equal(model_check(context, model), TOPN_ERROR_FORMAT);
     topn_model_free(model);
-    model = make(&sample_forms[SAMPLE_FORMS - 1], true);
+    model = make(&sample_forms[SAMPLE_OWN], true);
     assert_ptr_equal(model_item_rows(model), &model->table.rows);
     model->table.rows.dense.columns--;
     assert_int_equal(model_check(context, model), TOPN_ERROR_FORMAT);
@@ -235,7 +270,10 @@ static void test_cut(void **state)
             topn_model *loaded = NULL;
             safetensors_file *file;
             assert_int_equal(safetensors_open(context, path, true, &file), TOPN_OK);
-            assert_string_equal(record_get(safetensors_metadata(file), "topn.format"), cut ? "2" : "1");
+            assert_string_equal(record_get(safetensors_metadata(file), "topn.format"),
+                                model->encoder.kind == ENCODER_FIELDS ? "3"
+                                : cut                                 ? "2"
+                                                                      : "1");
             safetensors_close(file);
             const topn_status status = model_load(context, path, &loaded);
             if (cut && !item_rows) {

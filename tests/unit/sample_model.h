@@ -11,6 +11,7 @@
 #include "model/model_file.h"
 #include "numeric/sparse.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,8 +79,17 @@ static const sample_form sample_forms[] = {
     {"shared, sparse", ENCODER_BAG, ITEMS_SHARED, TABLE_SPARSE, TABLE_NONE},
     {"own, dense and sparse", ENCODER_BAG, ITEMS_OWN, TABLE_DENSE, TABLE_SPARSE},
     {"own, sparse and dense", ENCODER_BAG, ITEMS_OWN, TABLE_SPARSE, TABLE_DENSE},
+    {"fields, product", ENCODER_FIELDS, ITEMS_OWN, TABLE_NONE, TABLE_DENSE},
+    {"fields, tucker", ENCODER_FIELDS, ITEMS_OWN, TABLE_NONE, TABLE_DENSE},
 };
-enum { SAMPLE_FORMS = sizeof sample_forms / sizeof *sample_forms, SAMPLE_SHARED_DENSE = 3, SAMPLE_SHARED_SPARSE = 4 };
+enum {
+    SAMPLE_FORMS = sizeof sample_forms / sizeof *sample_forms,
+    SAMPLE_SHARED_DENSE = 3,
+    SAMPLE_SHARED_SPARSE = 4,
+    SAMPLE_OWN = 6,
+    SAMPLE_FIELDS = 7,
+    SAMPLE_TUCKER = 8,
+};
 
 /* Value (r, c) is r + c/8 with alternating signs; sparse tables keep c ≤ r, the lower triangle. */
 static inline float sample_value(uint32_t row, uint32_t column)
@@ -111,6 +121,64 @@ done:
     return status;
 }
 
+static inline topn_status sample_floats(topn_context *context, size_t rows, size_t columns, dense_matrix *out)
+{
+    const topn_status status = ALLOCATE(context, rows * columns, &out->values);
+    out->rows = rows;
+    out->columns = columns;
+    for (size_t at = 0; status == TOPN_OK && at < rows * columns; at++)
+        out->values[at] = sample_value((uint32_t)(at / columns), (uint32_t)(at % columns)) / 4;
+    return status;
+}
+
+/* Context fields of a model whose items have SAMPLE_DIMENSIONS columns: users without rows of their own; when `full`
+ * the users' rows, a field "hour", features of users, biases, and the pairwise loss. */
+static inline topn_status sample_fields(topn_context *context, bool tucker, bool full, uint32_t users,
+                                        fields_encoder *out)
+{
+    static const char *const hours[] = {"morning", "evening"}, *const features[] = {"gender=F", "age", "gender=M"};
+    topn_status status;
+    dense_matrix gram = {0}, sum = {0};
+    const size_t factors = SAMPLE_DIMENSIONS - (full ? 2 : 0), bias = full ? 1 : 0, width = tucker ? 2 : factors;
+    *out = (fields_encoder){
+        .kind = tucker ? COMPOSE_TUCKER : COMPOSE_PRODUCT,
+        .factors = factors,
+        .biases = full,
+        .field_count = full ? 2 : 1,
+        .loss = {.pairwise = full, .alpha = 1, .dislike_below = NAN, .unobserved = 0.25, .l2 = 100, .l2_exponent = 1},
+        .user_scale = 1,
+        .contexts = users,
+    };
+    SAMPLE_TRY(ALLOCATE_ZEROED(context, out->field_count, &out->fields));
+    SAMPLE_TRY(memory_copy_text(context, "user", &out->fields[0].name));
+    SAMPLE_TRY(sample_floats(context, full ? users + 4 : 1, width + bias, &out->fields[0].table));
+    if (full) {
+        SAMPLE_TRY(string_table_create(context, features, 3, &out->fields[0].features));
+        SAMPLE_TRY(id_index_create(context, &out->fields[0].features, &out->fields[0].by_feature));
+        SAMPLE_TRY(memory_copy_text(context, "hour", &out->fields[1].name));
+        SAMPLE_TRY(string_table_create(context, hours, 2, &out->fields[1].values));
+        SAMPLE_TRY(id_index_create(context, &out->fields[1].values, &out->fields[1].by_value));
+        SAMPLE_TRY(sample_floats(context, 3, width + bias, &out->fields[1].table));
+        SAMPLE_TRY(sparse_create(context, users, 3, 1, &out->user_features));
+        out->user_features.indices[0] = 1;
+        out->user_features.values[0] = 0.5f;
+        for (uint32_t user = 1; user <= users; user++)
+            out->user_features.indptr[user] = 1;
+        SAMPLE_TRY(sample_floats(context, 1, SAMPLE_DIMENSIONS, &sum));
+        out->item_sum = sum.values;
+    }
+    if (tucker)
+        SAMPLE_TRY(sample_floats(context, factors, full ? 4 : 2, &out->core));
+    SAMPLE_TRY(sample_floats(context, SAMPLE_DIMENSIONS, SAMPLE_DIMENSIONS, &gram));
+    out->item_gram = gram.values;
+    for (size_t at = 0; at < SAMPLE_DIMENSIONS; at++) /* large enough to make any Gramian of these positive definite */
+        out->item_gram[at * (SAMPLE_DIMENSIONS + 1)] += 100;
+    SAMPLE_TRY(sample_floats(context, SAMPLE_DIMENSIONS, SAMPLE_DIMENSIONS, &gram));
+    out->context_gram = gram.values;
+done:
+    return status;
+}
+
 static inline topn_status sample_vector(topn_context *context, float first, float **out)
 {
     const topn_status status = ALLOCATE(context, SAMPLE_ITEMS, out);
@@ -135,6 +203,9 @@ static inline topn_status sample_model(topn_context *context, const sample_form 
     model->table.kind = form->table;
     SAMPLE_TRY(sample_table(context, form->encoder_rows, columns, &model->encoder.rows));
     SAMPLE_TRY(sample_table(context, form->item_rows, columns, &model->table.rows));
+    if (form->encoder == ENCODER_FIELDS)
+        SAMPLE_TRY(sample_fields(context, form == &sample_forms[SAMPLE_TUCKER], full, model->user_ids.count,
+                                 &model->encoder.fields));
     if (full) {
         SAMPLE_TRY(sample_vector(context, 0.5f, &model->table.priors));
         SAMPLE_TRY(sample_vector(context, -1.0f, &model->table.biases));
