@@ -10,6 +10,7 @@
 #include "base/timestamp.h"
 #include "ingest/duplicates.h"
 #include "ingest/event_contexts.h"
+#include "ingest/features.h"
 #include "ingest/few_events.h"
 #include "ingest/id_order.h"
 #include "ingest/titles.h"
@@ -26,8 +27,9 @@ typedef struct assembly {
     int64_t since, until; /* inclusive, exclusive */
     sparse_matrix matrix;
     int64_t *times;
-    data_contexts contexts; /* before the filters */
-    few_events few;         /* arrays NULL = all are kept */
+    data_contexts contexts;            /* before the filters */
+    few_events few;                    /* arrays NULL = all are kept */
+    string_table all_users, all_items; /* ids before the filters, when there was something to leave out */
     uint64_t merged, light, early, late;
 } assembly;
 
@@ -371,8 +373,8 @@ static topn_status select_kept(topn_context *context, assembly *work, string_tab
     TRY(data_contexts_select(context, &work->contexts, users, number, matrix, &picked_contexts));
     data_contexts_clear(&work->contexts);
     work->contexts = picked_contexts;
-    string_table_clear(user_ids);
-    string_table_clear(item_ids);
+    work->all_users = *user_ids;
+    work->all_items = *item_ids;
     *user_ids = picked_users;
     *item_ids = picked_items;
     picked_users = picked_items = (string_table){0};
@@ -457,14 +459,16 @@ static topn_status keep_titles(topn_context *context, const topn_data *stored, c
                                string_table *titles)
 {
     topn_status status;
-    uint32_t *picked = NULL;
-    TRY(ALLOCATE(context, ids->count, &picked));
-    for (uint32_t item = 0; item < ids->count; item++)
-        if (!topn_data_find_item(stored, string_table_get(ids, item), &picked[item]))
-            picked[item] = 0; /* cannot be: ids come from there */
-    status = string_table_pick(context, &stored->titles, picked, ids->count, titles);
+    const char **texts = NULL;
+    TRY(ALLOCATE(context, ids->count, &texts));
+    for (uint32_t item = 0; item < ids->count; item++) {
+        uint32_t found;
+        const bool known = topn_data_find_item(stored, string_table_get(ids, item), &found);
+        texts[item] = known ? string_table_get(&stored->titles, found) : ""; /* unknown: features brought it */
+    }
+    status = string_table_create(context, texts, ids->count, titles);
 done:
-    free(picked);
+    free(texts);
     return status;
 }
 
@@ -507,6 +511,55 @@ static topn_status create_contexts(topn_context *context, const event_sink *sink
     return status;
 }
 
+/* Features of one side: from its files, else as the binary form held them. */
+static topn_status add_features(topn_context *context, const assembly *work, const topn_data *stored, bool items,
+                                data_parts *parts)
+{
+    topn_status status = TOPN_OK;
+    const feature_side side = items ? feature_side_items(work->params) : feature_side_users(work->params);
+    const string_table *before = items ? &work->all_items : &work->all_users;
+    feature_source features = {0};
+    if (side.files && *side.files) {
+        TRY(features_read(context, work->params, &side, &features));
+    } else if (side.columns && *side.columns) {
+        return fail(context, TOPN_ERROR_OPTION, "--%s-feature-columns needs --%s-features", side.who, side.who);
+    } else if (stored && (items ? stored->item_features : stored->user_features).names.count > 0) {
+        features.ids = items ? stored->item_ids : stored->user_ids; /* lent */
+        features.table = items ? stored->item_features : stored->user_features;
+        return features_join(context, work->params, &features, items, before->offsets ? before : NULL, parts);
+    } else {
+        return TOPN_OK;
+    }
+    TRY(features_join(context, work->params, &features, items, before->offsets ? before : NULL, parts));
+done:
+    feature_source_clear(&features);
+    return status;
+}
+
+/* Moves what is assembled into the parts, and adds what side files say of users and items. */
+static topn_status finish_parts(topn_context *context, assembly *work, event_sink *sink, id_order *users,
+                                id_order *items, data_parts *parts)
+{
+    topn_status status;
+    parts->matrix = work->matrix;
+    parts->times = work->times;
+    parts->contexts = work->contexts;
+    parts->user_ids = users->table;
+    parts->item_ids = items->table;
+    work->matrix = (sparse_matrix){0};
+    work->times = NULL;
+    work->contexts = (data_contexts){0};
+    users->table = items->table = (string_table){0};
+    TRY(add_features(context, work, sink->stored, false, parts));
+    TRY(add_features(context, work, sink->stored, true, parts));
+    if (work->params->titles)
+        TRY(titles_read(context, work->params, &parts->item_ids, &parts->titles));
+    else if (sink->stored && sink->stored->titles.count)
+        TRY(keep_titles(context, sink->stored, &parts->item_ids, &parts->titles));
+done:
+    return status;
+}
+
 topn_status events_assemble(topn_context *context, event_sink *sink, const reader_params *params,
                             data_provenance *provenance, topn_data **out)
 {
@@ -539,20 +592,8 @@ topn_status events_assemble(topn_context *context, event_sink *sink, const reade
         TRY(select_kept(context, &work, &users.table, &items.table));
     TRY(shrink(context, &work));
     note_story(&work, zeros, &parts.provenance);
-    if (params->titles)
-        TRY(titles_read(context, params, &items.table, &parts.titles));
-    else if (sink->stored && sink->stored->titles.count)
-        TRY(keep_titles(context, sink->stored, &items.table, &parts.titles));
-    parts.matrix = work.matrix;
-    parts.times = work.times;
-    parts.contexts = work.contexts;
-    work.matrix = (sparse_matrix){0};
-    work.times = NULL;
-    work.contexts = (data_contexts){0};
     parts.has_weights = sink->has_weights || params->duplicates == COUNT || (params->duplicates == SUM && work.merged);
-    parts.user_ids = users.table;
-    parts.item_ids = items.table;
-    users.table = items.table = (string_table){0};
+    TRY(finish_parts(context, &work, sink, &users, &items, &parts));
     status = data_assemble(context, &parts, out);
 done:
     data_parts_clear(&parts);
@@ -560,6 +601,8 @@ done:
     free(work.times);
     data_contexts_clear(&work.contexts);
     few_events_clear(&work.few);
+    string_table_clear(&work.all_users);
+    string_table_clear(&work.all_items);
     for (size_t field = 0; field < MOST_FIELDS; field++)
         id_order_clear(&fields[field]);
     id_order_clear(&users);
