@@ -61,37 +61,3 @@ done:
     free(priors);
     return code;
 }
-
-/* Reads a file of a split: its columns are known, the reader options of the training data don't apply. */
-static int read_part(struct session *session, const char *prefix, const char *part, topn_data **out)
-{
-    topn_options *plain = NULL;
-    char *path = need_format("%s-%s.tsv", prefix, part);
-    int code;
-    STEP(session_check(session, topn_options_create(session->context, TOPN_KIND_READER, "reader", &plain)));
-    STEP(session_read(session, path, plain, out));
-done:
-    topn_options_free(plain);
-    free(path);
-    return code;
-}
-
-int validate(struct session *session, const char *prefix, topn_model *model)
-{
-    topn_data *seen = NULL, *hidden = NULL;
-    topn_retriever *retriever = NULL;
-    topn_report *report = NULL;
-    int code;
-    STEP(read_part(session, prefix, "seen", &seen));
-    STEP(read_part(session, prefix, "hidden", &hidden));
-    STEP(session_check(session, topn_retriever_create(session->context, model, NULL, &retriever)));
-    STEP(session_check(session, topn_evaluate(session->context, retriever, seen, hidden, NULL,
-                                              session->options[TOPN_KIND_EVALUATION], &report)));
-    STEP(session_check(session, topn_model_record_report(session->context, model, report)));
-done:
-    topn_report_free(report);
-    topn_retriever_free(retriever);
-    topn_data_free(seen);
-    topn_data_free(hidden);
-    return code;
-}

@@ -125,7 +125,7 @@ static void print_state(const topn_progress *progress, double now, bool bar)
         }
     }
     if (!isnan(progress->value))
-        fprintf(stderr, "  value %.6g", progress->value);
+        fprintf(stderr, "  %s %.6g", strcmp(state.stage, "sweep") == 0 ? "loss" : "value", progress->value);
 }
 
 bool progress_show(const topn_progress *progress, void *user_data)

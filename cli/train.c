@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <unistd.h>
+
 #include "after_training.h"
+#include "held_back.h"
 #include "progress.h"
 #include "session.h"
 #include "text.h"
@@ -13,8 +16,7 @@ static const own_option own_options[] = {
     {"from", 0, "MODEL", "", "repeat the training that this model file records; flags change single options"},
     {"priors-from", 0, "FILE", "",
      "lines \"item TAB number\": item priors in place of the method's, which other items keep"},
-    {"validate", 0, "PREFIX", "",
-     "evaluate on PREFIX-seen.tsv and PREFIX-hidden.tsv of a split and record the metrics in the model"},
+    HELD_BACK_OPTIONS,
 };
 
 static const char *metadata(const topn_model *model, const char *wanted)
@@ -46,6 +48,10 @@ static int preset_recorded(struct session *session, const char *path, const topn
         }
         if (strcmp(key, "seed") == 0)
             arguments_preset(&session->arguments, "seed", value, path);
+        else if (strcmp(key, "validation.metric") == 0)
+            arguments_preset(&session->arguments, "validate-metric", value, path);
+        else if (strcmp(key, "validation.source") == 0)
+            held_back_preset(session, value, path);
     }
     return CODE_DONE;
 }
@@ -132,26 +138,104 @@ static void print_figures(const topn_model *model, const char *output)
     table_finish(grid, OUTPUT_TABLE);
 }
 
+/* Trains on the events that are not held back; with refit on all, for as many sweeps as were best. */
+static int train_once(struct session *session, const topn_data *data, const topn_training *training, topn_model **out)
+{
+    const topn_options *options = session->options[TOPN_KIND_METHOD];
+    const topn_status status = topn_train_validated(session->context, data, options, training, out);
+    const char *checkpoint = topn_options_get(options, "checkpoint");
+    if (status == TOPN_ERROR_CANCELLED && checkpoint && *checkpoint && access(checkpoint, F_OK) == 0)
+        return complain(CODE_CANCELLED, "cancelled; %s holds what was reached: the same command with --resume goes on",
+                        checkpoint);
+    return session_check(session, status);
+}
+
+static int set_option(struct session *session, const char *key, const char *value)
+{
+    return session_check(session, topn_options_set(session->context, session->options[TOPN_KIND_METHOD], key, value));
+}
+
+/* Trains on all events, without validation, for as many sweeps as were best; *model is replaced. A checkpoint of its
+ * own lies beside the first. */
+static int refit(struct session *session, const topn_data *data, const topn_training *first, topn_model **model)
+{
+    const char *sweeps = metadata(*model, "train.best-sweep"), *metric = metadata(*model, "train.metric");
+    const char *checkpoint = topn_options_get(session->options[TOPN_KIND_METHOD], "checkpoint");
+    char *own = NULL, *source = NULL;
+    topn_model *again = NULL;
+    int code;
+    if (sweeps) {
+        inform("training again on all events for %s sweeps, the best by %s", sweeps, metric);
+        source = need_format("refit for %s sweeps, the best by %s on %s", sweeps, metric, first->validation_source);
+        STEP(set_option(session, "sweeps", sweeps));
+        STEP(set_option(session, "tolerance", "0"));
+    } else {
+        inform("training again on all events");
+        source = need_format("refit after %s", first->validation_source);
+    }
+    if (checkpoint && *checkpoint) {
+        own = need_format("%s.refit", checkpoint);
+        STEP(set_option(session, "checkpoint", own));
+    }
+    const topn_training training = {.reader = first->reader, .validation_source = source};
+    STEP(train_once(session, data, &training, &again));
+    topn_model_free(*model);
+    *model = again;
+done:
+    free(own);
+    free(source);
+    return code;
+}
+
+static int train(struct session *session, const struct plan *plan, const topn_data *data, const held_back *held,
+                 topn_model **out)
+{
+    const topn_training training = {.reader = session->options[TOPN_KIND_READER],
+                                    .validation_seen = held->seen,
+                                    .validation_hidden = held->hidden,
+                                    .validation_source = held->source,
+                                    .metric = session_value(session, "validate-metric")};
+    const char *before = plan->recorded ? metadata(plan->recorded, "data.fingerprint") : NULL;
+    int code;
+    if (before && strcmp(before, topn_data_fingerprint(held->train)) != 0)
+        complain(CODE_DONE, "warning: %s is not what %s was trained on: fingerprint %s, then %s", plan->data,
+                 session_value(session, "from"), topn_data_fingerprint(held->train), before);
+    STEP(announce(session, held->train));
+    STEP(train_once(session, held->train, &training, out));
+    if (session_flag(session, "refit"))
+        STEP(refit(session, data, &training, out));
+done:
+    return code;
+}
+
+/* Files that training will write: refused before hours go by. */
+static int check_outputs(struct session *session, const char *output)
+{
+    const char *checkpoint = topn_options_get(session->options[TOPN_KIND_METHOD], "checkpoint");
+    int code;
+    STEP(session_output_check(output));
+    if (checkpoint && *checkpoint)
+        STEP(session_output_check(checkpoint));
+done:
+    return code;
+}
+
 static int run(struct session *session)
 {
     struct plan plan = {0};
+    held_back held = {0};
     topn_data *data = NULL;
     topn_model *model = NULL;
     int code;
     STEP(make_plan(session, &plan));
-    STEP(session_output_check(plan.output));
+    STEP(check_outputs(session, plan.output));
     STEP(session_read(session, plan.data, NULL, &data));
-    const char *before = plan.recorded ? metadata(plan.recorded, "data.fingerprint") : NULL;
-    if (before && strcmp(before, topn_data_fingerprint(data)) != 0)
-        complain(CODE_DONE, "warning: %s is not what %s was trained on: fingerprint %s, then %s", plan.data,
-                 session_value(session, "from"), topn_data_fingerprint(data), before);
-    STEP(announce(session, data));
-    STEP(session_check(session, topn_train(session->context, data, session->options[TOPN_KIND_METHOD],
-                                           session->options[TOPN_KIND_READER], &model)));
+    STEP(held_back_create(session, data, &held));
+    STEP(train(session, &plan, data, &held, &model));
     if (session_value(session, "priors-from"))
         STEP(set_priors(session, session_value(session, "priors-from"), &model));
-    if (session_value(session, "validate"))
-        STEP(validate(session, session_value(session, "validate"), model));
+    if (held.source && !session_flag(session, "refit"))
+        STEP(held_back_record(session, &held, model));
     if (interrupted())
         STEP(complain(CODE_CANCELLED, "cancelled before %s was written", plan.output));
     STEP(session_check(session, topn_model_save(session->context, model, plan.output)));
@@ -160,6 +244,7 @@ static int run(struct session *session)
         print_figures(model, plan.output);
 done:
     topn_model_free(model);
+    held_back_clear(&held);
     topn_data_free(data);
     topn_model_free(plan.recorded);
     return code;
@@ -173,7 +258,10 @@ const struct command command_train = {
         "Trains METHOD on DATA and writes one model file, which records the data's fingerprint, every option "
         "and the figures of the run. Before anything is allocated it says what memory and arithmetic it will "
         "take, and refuses what does not fit. \"topn methods\" lists the methods, \"topn train METHOD --help\" "
-        "the options of one. With --from it repeats the training that a model file records.",
+        "the options of one. With --from it repeats the training that a model file records.\n\n"
+        "Methods that improve sweep by sweep say their loss after each. With --validate or --validate-share they "
+        "stop when the metric no longer rises and keep their best state; with --checkpoint a training that was "
+        "cancelled or killed goes on by the same command with --resume.",
     .example =
         "topn train ease events.csv -o shop.safetensors --l2 500\n"
         "topn train chol ratings.dat -o films.safetensors --k 200 --beta auto --min-weight 4 --titles movies.dat\n"

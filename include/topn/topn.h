@@ -80,7 +80,7 @@ typedef struct topn_progress {
     const char *stage; /* "gram", "factor", "read events", … */
     const char *unit;  /* "rows", "bytes", "users", … */
     uint64_t done, total;
-    double value; /* current loss or NAN */
+    double value; /* stage "sweep": the loss; other stages in "sweeps": the metric they are named for; else NAN */
 } topn_progress;
 
 /* Called on the thread that called the library, between blocks of work. Returning false cancels: the
@@ -290,9 +290,11 @@ typedef struct topn_training {
     /* Held-back events, as for topn_evaluate: methods that improve sweep by sweep judge themselves on them by `metric`,
      * stop when it no longer rises (option "patience") and keep their best state. Both or neither. */
     const topn_data *validation_seen, *validation_hidden;
-    const char *metric; /* "ndcg@100"; NULL = that */
+    const char *metric;            /* "ndcg@100"; NULL = that */
+    const char *validation_source; /* recorded in the model as validation.source: "share 0.1"; NULL = nothing */
 } topn_training;
-/* topn_train with more said. Other methods than iterative ones only record the reader. */
+/* topn_train with more said; training may be NULL. Other methods than iterative ones only record the reader and the
+ * source of the held-back events. */
 TOPN_API topn_status topn_train_validated(topn_context *context, const topn_data *data, const topn_options *options,
                                           const topn_training *training, topn_model **out);
 /* The model with the items that only `data` knows (by id), each with the row that its events there ask for while all

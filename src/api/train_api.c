@@ -55,8 +55,8 @@ static bool is_remembered(const char *option)
 }
 
 /* What made the model, so that its file can repeat it. */
-static topn_status record_origin(topn_context *context, const topn_options *options, const topn_options *reader,
-                                 record *metadata)
+static topn_status record_origin(topn_context *context, const topn_options *options, const topn_training *training,
+                                 const char *judged_by, record *metadata)
 {
     topn_status status;
     topn_option_info info;
@@ -70,8 +70,12 @@ static topn_status record_origin(topn_context *context, const topn_options *opti
         snprintf(key, sizeof key, "option.%s", info.name);
         TRY(value ? record_set(context, metadata, key, "%s", value) : fail_memory(context, sizeof key));
     }
-    if (reader)
-        TRY(record_set_options(context, metadata, "reader.", reader));
+    if (training->reader)
+        TRY(record_set_options(context, metadata, "reader.", training->reader));
+    if (judged_by)
+        TRY(record_set(context, metadata, "validation.metric", "%s", judged_by));
+    if (training->validation_source)
+        TRY(record_set(context, metadata, "validation.source", "%s", training->validation_source));
 done:
     return status;
 }
@@ -209,7 +213,7 @@ topn_status topn_train_validated(topn_context *context, const topn_data *data, c
     const char *keep = topn_options_get(options, "keep-histories");
     const double start = clock_seconds();
     TRY(model_create(context, data, keep && strcmp(keep, "true") == 0, &model));
-    TRY(record_origin(context, options, training->reader, &model->metadata));
+    TRY(record_origin(context, options, training, validated ? by.validator.metric : NULL, &model->metadata));
     TRY(run_method(context, found, data, options, params, validated ? &by.validator : NULL, model));
     TRY(model_check(context, model));
     TRY(record_set(context, &model->metadata, "run.seconds.total", "%.3f", clock_seconds() - start));

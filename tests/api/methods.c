@@ -370,6 +370,8 @@ static void options_are_recorded(const char *method)
         char wanted[96];
         const char *key, *value;
         bool recorded = false;
+        if (strncmp(info.name, "checkpoint", 10) == 0 || strcmp(info.name, "resume") == 0)
+            continue; /* where progress is kept is none of the model's business */
         snprintf(wanted, sizeof wanted, "option.%s", info.name);
         for (size_t index = 0; topn_model_metadata(model, index, &key, &value); index++)
             recorded |= strcmp(key, wanted) == 0;
