@@ -235,6 +235,7 @@ topn_status data_select(topn_context *context, const topn_data *data, const data
         events += from->indptr[user + 1] - from->indptr[user];
     }
     TRY(sparse_create(context, candidates, items, events, &parts.matrix));
+    TRY(memory_copy_text(context, data->provenance.source, &parts.provenance.source));
     if (data->times)
         TRY(ALLOCATE(context, events, &parts.times));
     uint64_t to = 0;

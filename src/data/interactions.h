@@ -61,8 +61,8 @@ topn_status data_index(topn_context *context, topn_data *data);
 void data_fingerprint(topn_data *data);
 
 /* Rows `users` (NULL = all, in order) and columns where keep_item (NULL = all) is set; ids, titles, weights, times and
- * features go along, and so do the contexts of the pairs that stay. keep_event (NULL = all) is asked per entry of
- * `data`. Items are renumbered only when compact_items. */
+ * features go along with the name of their source, and so do the contexts of the pairs that stay. keep_event (NULL =
+ * all) is asked per entry of `data`. Items are renumbered only when compact_items. */
 typedef struct data_selection {
     const uint32_t *users; /* [user_count] */
     uint32_t user_count;
