@@ -19,7 +19,7 @@
 
 typedef enum problem_side { SIDE_CONTEXTS, SIDE_ITEMS } problem_side;
 
-/* The observed pairs from one side. */
+/* The observed pairs from one side. Those of the contexts borrow their indptr and indices from the data. */
 typedef struct observations {
     sparse_matrix pairs; /* entities × entities of the other side; values = α, or NULL: all `alpha` */
     float *labels;       /* y, as pairs.values; NULL: all 1 */
@@ -28,9 +28,10 @@ typedef struct observations {
 
 /* Per field of a side (and, after the last, the core of TUCKER): which entities a block describes, and its ridge. */
 typedef struct block_index {
-    sparse_matrix entities; /* table rows × entities, x; indptr NULL: row e describes entity e alone */
+    sparse_matrix entities; /* table rows × entities, x; indptr NULL: row e describes entity e alone, or, for the
+                             * core, every row describes all entities */
     bool single;            /* no entity has two rows of this field: its blocks do not depend on each other */
-    float *ridge;           /* λ_b [table rows] */
+    float *ridge;           /* λ_b [table rows]; 0 where a row describes no entity: then it has no part in L */
 } block_index;
 
 typedef struct alternating_problem {
@@ -42,7 +43,7 @@ typedef struct alternating_problem {
     double user_scale; /* of v, for fold-in */
 } alternating_problem;
 
-/* Options of every least-squares model: the member named `loss` … of its parameter struct; see problem.c. */
+/* Options of every least-squares model: the member named `alternating` of its parameter struct. */
 typedef struct alternating_params {
     double l2, l2_exponent, unobserved_weight, alpha, confidence_scale, dislike_below;
     double user_weight_exponent, item_weight_exponent;
@@ -56,6 +57,46 @@ typedef struct alternating_params {
     bool keep_histories, keep_users;
 } alternating_params;
 
+/* Defaults of l2, unobserved-weight, exponents and the first values: Rendle, Krichene, Zhang, Koren, Revisiting the
+ * Performance of iALS on Item Recommendation Benchmarks, 2021. */
+#define ALTERNATING_OPTIONS(params, block_default)                                                                     \
+    ALTERNATING_LOSS_OPTIONS(params),                                                                                  \
+        OPTION_INTEGER(params, alternating.block, "block", block_default, 0, 65536,                                    \
+                       "columns of a row that are solved for at a time by Cholesky; 0 = all"),                         \
+        OPTION_CHOICE(params, alternating.solver, "solver", "cholesky", "cholesky|cg",                                 \
+                      "exact steps, or conjugate gradients from the current values, over all columns at a time"),      \
+        OPTION_INTEGER(params, alternating.cg_steps, "cg-steps", 3, 1, 100000, "steps of conjugate gradients a row")
+#define ALTERNATING_LOSS_OPTIONS(params)                                                                               \
+    OPTION_INTEGER(params, alternating.factors, "factors", 128, 1, 65536, "d: numbers in an embedding"),               \
+        OPTION_REAL(params, alternating.l2, "l2", 0.003, 0, 1e12,                                                      \
+                    "ridge of a row: λ·(events + α₀·entities of the other side)^l2-exponent"),                         \
+        OPTION_REAL(params, alternating.l2_exponent, "l2-exponent", 1, 0, 4, "exponent of the ridge"),                 \
+        OPTION_REAL(params, alternating.unobserved_weight, "unobserved-weight", 0.1, 0, 1e12,                          \
+                    "α₀: weight of every pair, observed or not, with label 0"),                                        \
+        OPTION_REAL(params, alternating.alpha, "alpha", 1, 0, 1e12, "α: weight of an event"),                          \
+        OPTION_CHOICE(params, alternating.confidence, "confidence", "none", "none|linear|log",                         \
+                      "what the weight w of an event adds to α: nothing, scale·w, or scale·ln(1 + w)"),                \
+        OPTION_REAL(params, alternating.confidence_scale, "confidence-scale", 1, 0, 1e12, "scale of --confidence"),    \
+        OPTION_REAL_AUTO(params, alternating.dislike_below, "dislike-below", "auto", -1e12, 1e12,                      \
+                         "events of less weight are dislikes, with label 0; auto = none"),                             \
+        OPTION_REAL(params, alternating.user_weight_exponent, "user-weight-exponent", 0, 0, 4,                         \
+                    "a context with m events weighs m^-exponent"),                                                     \
+        OPTION_REAL(params, alternating.item_weight_exponent, "item-weight-exponent", 0, 0, 4,                         \
+                    "an item with m events weighs m^-exponent"),                                                       \
+        OPTION_CHOICE(params, alternating.loss, "loss", "pointwise", "pointwise|pairwise",                             \
+                      "squared error of scores, or of differences of scores"),                                         \
+        OPTION_REAL(params, alternating.init_scale, "init-scale", 0.1, 0, 1e6,                                         \
+                    "standard deviation of the first values, times √factors"),                                         \
+        OPTION_BOOLEAN(params, alternating.biases, "biases", false, "a bias for every row"),                           \
+        OPTION_BOOLEAN(params, alternating.keep_histories, "keep-histories", true,                                     \
+                       "store the users' histories in the model, so that users can be named by id"),                   \
+        OPTION_BOOLEAN(params, alternating.keep_users, "keep-users", true,                                             \
+                       "store the users' embeddings in the model; without them a history tells who asks")
+
+/* Rules across options. */
+topn_status alternating_check(topn_context *context, const char *method_name, const alternating_params *params);
+square_loss alternating_square_loss(const alternating_params *params);
+
 /* Sides (users, or contexts where the data have fields and `contexts` asks for them; items) with their tables drawn
  * from N(0, (init_scale/√d)²), observed pairs, weights, ridges. Features of users and items become further rows of the
  * first field of their side; the last id row of a context field stands for missing values. kind, per-field factors
@@ -63,9 +104,14 @@ typedef struct alternating_params {
 topn_status problem_create(topn_context *context, const topn_data *data, const alternating_params *params,
                            composition kind, bool contexts, const size_t *field_factors, alternating_problem *out);
 void problem_clear(alternating_problem *problem);
-/* What problem_create and a sweep will hold. */
-uint64_t problem_bytes(const topn_data *data, const alternating_params *params, composition kind, bool contexts);
-double problem_sweep_flops(const topn_data *data, const alternating_params *params, composition kind, bool contexts);
+/* What problem_create and a sweep will hold, and the parameters alone. UINT64_MAX where the core of TUCKER has more
+ * entries than can be counted. */
+uint64_t problem_bytes(const topn_data *data, const alternating_params *params, composition kind, bool contexts,
+                       const size_t *field_factors);
+uint64_t problem_state_bytes(const topn_data *data, const alternating_params *params, composition kind, bool contexts,
+                             const size_t *field_factors);
+double problem_sweep_flops(const topn_data *data, const alternating_params *params, composition kind, bool contexts,
+                           const size_t *field_factors);
 /* Fills encoder (fields) and item table (own dense rows ψ) of the model; parameters are copied. */
 topn_status problem_export(topn_context *context, const alternating_problem *problem, const topn_data *data,
                            const alternating_params *params, topn_model *model);

@@ -31,5 +31,7 @@ topn_status alternating_loss(topn_context *context, const alternating_problem *p
 topn_status side_gram(topn_context *context, const multilinear_side *side, const float *weights, double *gram);
 /* All φ of a side, [entities × D]. */
 topn_status side_embed_all(topn_context *context, const multilinear_side *side, float *out);
+/* The same without a copy where the rows of a table are them. *owned is the caller's to free, and may be NULL. */
+topn_status side_rows(topn_context *context, const multilinear_side *side, float **owned, const float **rows);
 
 #endif

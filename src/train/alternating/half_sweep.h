@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside of the solver: what half a sweep works with, and the sufficient statistics of a block.
+ *
+ * Rows j of a block's observations are scaled by √α where α differs between events, and so are residuals; then
+ * H += alpha·Σ j jᵀ and g += alpha·Σ r j with alpha = 1.
+ */
+#ifndef TOPN_TRAIN_ALTERNATING_HALF_SWEEP_H
+#define TOPN_TRAIN_ALTERNATING_HALF_SWEEP_H
+
+#include "train/alternating/solver.h"
+
+enum { GATHERED_ROWS = 64 };
+
+typedef struct half_sweep {
+    topn_context *context;
+    multilinear_side *side;
+    const block_index *blocks;
+    const observations *observed;
+    const float *weights; /* v of this side, or NULL */
+    const float *psi;     /* [entities of the other side × D] */
+    const float *gram;    /* α₀·G of the other side [D × D] */
+    float alpha;
+    size_t dimensions; /* D */
+    bool plain;        /* J is the identity: rows j are columns of ψ */
+    bool conjugate;
+    int64_t steps; /* of conjugate gradients */
+    size_t block;  /* columns at a time, 0 = all */
+} half_sweep;
+
+/* The entities that a block describes. */
+typedef struct block_members {
+    side_block block;
+    const uint32_t *entities; /* [count], or NULL: first, first + 1, … */
+    const float *x;           /* [count], or NULL: 1 */
+    uint32_t first, count;
+    uint64_t observations;
+} block_members;
+block_members members_of(const half_sweep *sweep, side_block block);
+
+/* Where in the observations of a block: so many of this member's are done. */
+typedef struct block_cursor {
+    uint32_t member;
+    uint64_t done;
+} block_cursor;
+void cursor_advance(const half_sweep *sweep, const block_members *members, block_cursor *cursor, uint64_t count);
+
+/* One thread's memory. */
+typedef struct workspace {
+    float *model;    /* [side_scratch] */
+    float *gathered; /* [GATHERED_ROWS × D], NULL when plain */
+    float *rows;     /* [row_capacity × columns] j */
+    float *residual; /* [row_capacity] */
+    float *h;        /* [columns × columns], NULL for conjugate gradients */
+    float *vectors;  /* [5 × width]: g, then those of conjugate gradients */
+    float *implicit; /* t [width] and, unless plain, M [width × width] */
+    float *pulled;   /* [(D + max(D, width)) × width], NULL when plain */
+    float *phi;      /* [D] */
+} workspace;
+
+/* Rows j of `count` observations from the cursor on, columns begin … end − 1 of the block; out [count × (end −
+ * begin)]. */
+void fill_rows(const half_sweep *sweep, const block_members *members, block_cursor from, uint64_t count, size_t begin,
+               size_t end, workspace *work, float *out);
+/* Their residuals √α(ŷ − y), out [count]. */
+void fill_residuals(const half_sweep *sweep, const block_members *members, block_cursor from, uint64_t count,
+                    workspace *work, float *out);
+/* Adds α₀ Σ v_e Jᵀ G J to m [width × width] and α₀ Σ v_e Jᵀ G φ_e to t [width] for members begin … end − 1. Not for
+ * plain sides. */
+void add_implicit(const half_sweep *sweep, const block_members *members, uint32_t begin, uint32_t end, workspace *work,
+                  float *m, float *t);
+/* The same of a plain side's one entity, where M is G: returns its factor v. t is set. */
+float plain_implicit(const half_sweep *sweep, const block_members *members, const float *theta, float *t);
+
+#endif
