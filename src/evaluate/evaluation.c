@@ -25,6 +25,9 @@ static const option_row evaluation_options[] = {
                   "hidden items that the model does not know: count them as misses or leave them out"),
     OPTION_BOOLEAN(evaluation_params, include_seen, "include-seen", false,
                    "rank the items that the user has seen, too"),
+    OPTION_CHOICE(evaluation_params, per_context, "per-context", "auto", "auto|yes|no",
+                  "a list for each context of a user that has hidden events, and not one for the user; auto: where the "
+                  "hidden events have contexts and the model knows fields of them"),
 };
 
 const option_table evaluation_option_table = OPTION_TABLE(evaluation_params, evaluation_options);
@@ -150,14 +153,29 @@ done:
     return status;
 }
 
+/* Whether cases are contexts. */
+static topn_status choose_contexts(topn_context *context, const evaluation *run, const topn_data *hidden, bool *out)
+{
+    const bool there = hidden->contexts.field_count > 0;
+    *out = false;
+    if (run->params->per_context == CONTEXTS_YES && !there)
+        return fail(context, TOPN_ERROR_OPTION,
+                    "option --per-context yes: the hidden events have no contexts; read them with --context-columns");
+    *out = there && (run->params->per_context == CONTEXTS_YES ||
+                     (run->params->per_context == CONTEXTS_AUTO && topn_model_fields(run->model) > 0));
+    return TOPN_OK;
+}
+
 static topn_status prepare(topn_context *context, const topn_retriever *retriever, const topn_data *seen,
                            const topn_data *hidden, const topn_data *candidates, evaluation *run)
 {
     topn_status status;
     const evaluation_params *params = run->params;
+    bool contexts;
     const bool is_default = params->metrics && strcmp(params->metrics, DEFAULT_METRICS) == 0;
     TRY(metric_list_parse(context, params->metrics, run->model->items, is_default, &run->metrics));
-    TRY(cases_create(context, run->model, seen, hidden, candidates, params->unknown_items == UNKNOWN_DROP,
+    TRY(choose_contexts(context, run, hidden, &contexts));
+    TRY(cases_create(context, run->model, seen, hidden, candidates, params->unknown_items == UNKNOWN_DROP, contexts,
                      &run->cases));
     if (run->metrics.needs & NEED_NOVELTY)
         TRY(create_novelty(context, run, seen));
@@ -198,6 +216,23 @@ static void measure(evaluation *run, const ranking *ranked, size_t user)
     }
 }
 
+/* What the model is told of a case. */
+static history case_history(const evaluation *run, size_t place)
+{
+    const evaluation_cases *cases = &run->cases;
+    const item_list seen = row_of(&cases->seen, place), features = row_of(&cases->features, place);
+    history out = {.items = seen.items,
+                   .weights = cases->seen.weights ? cases->seen.weights + cases->seen.indptr[place] : NULL,
+                   .length = seen.count,
+                   .features = features.items,
+                   .feature_values = features.count ? cases->features.weights + cases->features.indptr[place] : NULL,
+                   .feature_count = features.count,
+                   .values = cases->values ? cases->values + place * topn_model_fields(run->model) : NULL,
+                   .user = cases->model_users[place]};
+    out.trained = is_trained_history(run->model, out.user, &out);
+    return out;
+}
+
 static topn_status evaluate_block(evaluation *run, worker *own, size_t block)
 {
     topn_status status;
@@ -206,11 +241,8 @@ static topn_status evaluate_block(evaluation *run, worker *own, size_t block)
     const size_t first = block * run->block_users;
     const size_t left = cases->users - first, count = left < run->block_users ? left : run->block_users;
     float *scores;
-    for (size_t index = 0; index < count; index++) {
-        const item_list seen = row_of(&cases->seen, first + index);
-        const float *weights = cases->seen.weights ? cases->seen.weights + cases->seen.indptr[first + index] : NULL;
-        own->histories[index] = (history){.items = seen.items, .weights = weights, .length = seen.count};
-    }
+    for (size_t index = 0; index < count; index++)
+        own->histories[index] = case_history(run, first + index);
     status = block_scores(own->scorer, own->histories, count, &scores);
     if (status == TOPN_ERROR_NUMERIC)
         status = fail_encode(&own->context);
@@ -314,6 +346,15 @@ static topn_status state_count(topn_context *context, record *facts, const char 
     return count ? record_set(context, facts, key, "%" PRIu64, count) : TOPN_OK;
 }
 
+/* Distinct users of the cases, where those of a user follow each other. */
+static size_t count_users(const evaluation_cases *cases)
+{
+    size_t users = 0;
+    for (size_t place = 0; place < cases->users; place++)
+        users += place == 0 || cases->hidden_users[place] != cases->hidden_users[place - 1];
+    return users;
+}
+
 static topn_status state_facts(topn_context *context, const evaluation *run, double seconds)
 {
     topn_status status;
@@ -322,7 +363,9 @@ static topn_status state_facts(topn_context *context, const evaluation *run, dou
     const char *method = record_get(&run->model->metadata, "method");
     TRY(record_set(context, facts, "method", "%s", method ? method : "unknown"));
     TRY(state_protocol(context, run, facts));
-    TRY(record_set(context, facts, "users", "%zu", cases->users));
+    TRY(record_set(context, facts, "users", "%zu", count_users(cases)));
+    if (cases->contexts)
+        TRY(record_set(context, facts, "contexts", "%zu, each a list of its own; intervals over users", cases->users));
     TRY(state_count(context, facts, "users-without-hidden-items", cases->without_hidden));
     TRY(state_count(context, facts, "users-without-candidates", cases->without_candidates));
     TRY(state_count(context, facts, "users-without-seen-items", cases->without_seen));

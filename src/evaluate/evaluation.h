@@ -11,6 +11,7 @@
 #include "retrieve/retriever.h"
 
 enum { UNKNOWN_MISS, UNKNOWN_DROP };
+enum { CONTEXTS_AUTO, CONTEXTS_YES, CONTEXTS_NO };
 
 typedef struct evaluation_params {
     char *metrics;
@@ -18,6 +19,7 @@ typedef struct evaluation_params {
     double confidence;
     int unknown_items; /* UNKNOWN_… */
     bool include_seen;
+    int per_context; /* CONTEXTS_… */
 } evaluation_params;
 extern const option_table evaluation_option_table;
 

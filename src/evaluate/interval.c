@@ -13,22 +13,24 @@ enum { ROUND = 32 };
 
 /* Mean of every column over one resample of the users, written to mean[column × stride]. Philox gives four indices a
  * call. */
-static void resample(uint64_t seed, size_t sample, const double *values, size_t users, size_t columns, size_t stride,
-                     double *sums, double *mean)
+static void resample(uint64_t seed, size_t sample, const double *values, const double *counts, size_t users,
+                     size_t columns, size_t stride, double *sums, double *mean)
 {
     const uint64_t calls = (users + 3) / 4;
     uint32_t words[4];
+    double total = 0;
     memset(sums, 0, columns * sizeof *sums);
     for (size_t draw = 0; draw < users; draw++) {
         if (draw % 4 == 0)
             random_block(seed, RANDOM_BOOTSTRAP, sample * calls + draw / 4, words);
         const size_t user = (size_t)((uint64_t)words[draw % 4] * users >> 32);
         const double *row = values + user * columns;
+        total += counts ? counts[user] : 1;
         for (size_t column = 0; column < columns; column++)
             sums[column] += row[column];
     }
     for (size_t column = 0; column < columns; column++)
-        mean[column * stride] = sums[column] / (double)users;
+        mean[column * stride] = sums[column] / total;
 }
 
 static int by_value(const void *a, const void *b)
@@ -47,8 +49,8 @@ static double quantile(const double *values, size_t count, double share)
     return values[below] + (place - (double)below) * (values[below + 1] - values[below]);
 }
 
-topn_status bootstrap_interval(topn_context *context, const double *values, size_t users, size_t columns,
-                               size_t samples, double confidence, double *low, double *high)
+topn_status bootstrap_interval(topn_context *context, const double *values, const double *counts, size_t users,
+                               size_t columns, size_t samples, double confidence, double *low, double *high)
 {
     topn_status status;
     double *means = NULL; /* [columns × samples] */
@@ -61,7 +63,7 @@ topn_status bootstrap_interval(topn_context *context, const double *values, size
         TRY(progress_report(context, "bootstrap", "samples", first, samples, NAN));
 #pragma omp parallel for num_threads(context->threads) schedule(static)
         for (size_t sample = first; sample < last; sample++)
-            resample(context->seed, sample, values, users, columns, samples, sums + (sample - first) * columns,
+            resample(context->seed, sample, values, counts, users, columns, samples, sums + (sample - first) * columns,
                      means + sample);
     }
 #pragma omp parallel for num_threads(context->threads) schedule(static)

@@ -66,10 +66,28 @@ done:
     return status;
 }
 
+/* Sums the values [cases × columns] of each user, whose cases follow each other, in place; counts [cases] get how many
+ * those were. Returns the number of users. */
+static size_t sum_by_user(const topn_report *report, double *values, size_t columns, double *counts)
+{
+    size_t users = 0;
+    for (uint32_t at = 0; at < report->users; at++) {
+        const bool same =
+            at > 0 && strcmp(string_table_get(&report->user_ids, at), string_table_get(&report->user_ids, at - 1)) == 0;
+        if (!same)
+            counts[users++] = 0;
+        counts[users - 1]++;
+        double *to = values + (users - 1) * columns;
+        for (size_t column = 0; column < columns; column++)
+            to[column] = (same ? to[column] : 0) + values[at * columns + column];
+    }
+    return users;
+}
+
 topn_status report_summarise(topn_context *context, topn_report *report, size_t samples, double confidence)
 {
     topn_status status;
-    double *packed = NULL, *bounds = NULL;
+    double *packed = NULL, *bounds = NULL, *counts = NULL;
     size_t *metric_of = NULL, columns = 0;
     report->samples = samples;
     report->confidence = confidence;
@@ -82,7 +100,9 @@ topn_status report_summarise(topn_context *context, topn_report *report, size_t 
     }
     if (samples > 0 && columns > 0) {
         TRY(ALLOCATE(context, 2 * columns, &bounds));
-        TRY(bootstrap_interval(context, packed, report->users, columns, samples, confidence, bounds, bounds + columns));
+        TRY(ALLOCATE(context, report->users, &counts));
+        const size_t users = sum_by_user(report, packed, columns, counts);
+        TRY(bootstrap_interval(context, packed, counts, users, columns, samples, confidence, bounds, bounds + columns));
         for (size_t column = 0; column < columns; column++) {
             report->metrics[metric_of[column]].low = bounds[column];
             report->metrics[metric_of[column]].high = bounds[columns + column];
@@ -91,6 +111,7 @@ topn_status report_summarise(topn_context *context, topn_report *report, size_t 
 done:
     free(packed);
     free(bounds);
+    free(counts);
     free(metric_of);
     return status;
 }
@@ -122,21 +143,24 @@ topn_status report_compare(topn_context *context, const topn_report *a, const to
 {
     enum { SAMPLES = 10000 };
     topn_status status;
-    double *differences = NULL;
+    double *differences = NULL, *counts = NULL;
     *out = (topn_comparison){.difference = NAN, .low = NAN, .high = NAN, .p_value = NAN};
     TRY(check_pair(context, a, b, index));
     TRY(ALLOCATE(context, a->users, &differences));
+    TRY(ALLOCATE(context, a->users, &counts));
     double sum = 0;
     for (size_t user = 0; user < a->users; user++) {
         differences[user] = a->values[user * a->metric_count + index] - b->values[user * b->metric_count + index];
         sum += differences[user];
     }
     const size_t samples = a->samples ? a->samples : 1000;
-    TRY(bootstrap_interval(context, differences, a->users, 1, samples, a->confidence, &out->low, &out->high));
-    TRY(sign_flip_test(context, differences, a->users, SAMPLES, &out->p_value));
+    const size_t users = sum_by_user(a, differences, 1, counts);
+    TRY(bootstrap_interval(context, differences, counts, users, 1, samples, a->confidence, &out->low, &out->high));
+    TRY(sign_flip_test(context, differences, users, SAMPLES, &out->p_value));
     out->difference = sum / (double)a->users;
 done:
     free(differences);
+    free(counts);
     return status;
 }
 

@@ -18,9 +18,9 @@ typedef struct report_metric {
 struct topn_report {
     report_metric *metrics; /* [metric_count] */
     size_t metric_count;
-    string_table user_ids; /* [users] */
-    size_t users;
-    double *values; /* [users × metric_count], NAN for metrics that are not per user */
+    string_table user_ids; /* [users]; a user has several rows in turn where his contexts are cases */
+    size_t users;          /* cases */
+    double *values;        /* [users × metric_count], NAN for metrics that are not per user */
     record facts;
     size_t samples;    /* of the bootstrap; 0 = no intervals */
     double confidence; /* of the intervals */
@@ -29,7 +29,7 @@ struct topn_report {
 /* A report with names (after `prefix`) and definitions, all values NAN. */
 topn_status report_create(topn_context *context, const metric_list *list, const char *prefix, size_t users,
                           topn_report **out);
-/* Means over users of all per-user metrics and, when samples > 0, their intervals. */
+/* Means over cases of all per-user metrics and, when samples > 0, their intervals over users. user_ids are filled. */
 topn_status report_summarise(topn_context *context, topn_report *report, size_t samples, double confidence);
 /* See topn_report_compare. */
 topn_status report_compare(topn_context *context, const topn_report *a, const topn_report *b, size_t index,

@@ -36,7 +36,7 @@ static void intervals_cover_the_mean(void **state)
     for (uint64_t trial = 0; trial < TRIALS; trial++) {
         topn_context context = {.threads = 2, .seed = trial};
         draw(trial, values);
-        assert_int_equal(bootstrap_interval(&context, values, USERS, 1, 400, 0.95, &low, &high), TOPN_OK);
+        assert_int_equal(bootstrap_interval(&context, values, NULL, USERS, 1, 400, 0.95, &low, &high), TOPN_OK);
         assert_true(low < high);
         covered += low <= 1.0 / 3 && 1.0 / 3 <= high;
     }
@@ -55,7 +55,7 @@ static void intervals_have_the_right_width(void **state)
         squares += values[user] * values[user];
     }
     topn_context context = {.threads = 1, .seed = 9};
-    assert_int_equal(bootstrap_interval(&context, values, 2000, 1, 4000, 0.9, &low, &high), TOPN_OK);
+    assert_int_equal(bootstrap_interval(&context, values, NULL, 2000, 1, 4000, 0.9, &low, &high), TOPN_OK);
     const double mean = sum / 2000, error = sqrt((squares / 2000 - mean * mean) / 2000);
     assert_true(fabs((high - low) / (2 * 1.6449 * error) - 1) < 0.06);
     assert_true(fabs((high + low) / 2 - mean) < 0.2 * error);
@@ -70,7 +70,7 @@ static void same_bits_at_any_thread_count(void **state)
         values[at] = random_normal(8, RANDOM_DOCTOR, at);
     for (int run = 0; run < 4; run++) {
         topn_context context = {.threads = run == 3 ? 1 : run + 1, .seed = run == 3 ? 2 : 1};
-        assert_int_equal(bootstrap_interval(&context, values, USERS, 3, 333, 0.95, low[run], high[run]), TOPN_OK);
+        assert_int_equal(bootstrap_interval(&context, values, NULL, USERS, 3, 333, 0.95, low[run], high[run]), TOPN_OK);
         assert_int_equal(sign_flip_test(&context, values, USERS, 777, &p[run]), TOPN_OK);
     }
     for (int run = 1; run < 3; run++) {
@@ -91,8 +91,8 @@ static void columns_are_independent(void **state)
         alone[user] = together[2 * user + 1] = random_uniform(4, RANDOM_LANCZOS, user);
     }
     topn_context context = {.threads = 1, .seed = 1};
-    assert_int_equal(bootstrap_interval(&context, together, USERS, 2, 100, 0.95, low, high), TOPN_OK);
-    assert_int_equal(bootstrap_interval(&context, alone, USERS, 1, 100, 0.95, &own_low, &own_high), TOPN_OK);
+    assert_int_equal(bootstrap_interval(&context, together, NULL, USERS, 2, 100, 0.95, low, high), TOPN_OK);
+    assert_int_equal(bootstrap_interval(&context, alone, NULL, USERS, 1, 100, 0.95, &own_low, &own_high), TOPN_OK);
     assert_true(low[1] == own_low && high[1] == own_high);
 }
 
@@ -148,7 +148,8 @@ static void cancels(void **state)
     static double values[USERS];
     double low, high, p;
     topn_context context = {.threads = 1, .progress = stop};
-    assert_int_equal(bootstrap_interval(&context, values, USERS, 1, 1000, 0.95, &low, &high), TOPN_ERROR_CANCELLED);
+    assert_int_equal(bootstrap_interval(&context, values, NULL, USERS, 1, 1000, 0.95, &low, &high),
+                     TOPN_ERROR_CANCELLED);
     assert_int_equal(sign_flip_test(&context, values, USERS, 1000, &p), TOPN_ERROR_CANCELLED);
 }
 
