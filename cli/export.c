@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "progress.h"
 #include "session.h"
 
 static const own_option own_options[] = {
     {"to", 0, "FORMAT", "", "npz, mtx, csv, jsonl or pgvector (required)"},
-    {"table", 0, "items|encoder", "items", "the item embeddings, or the rows that encode a history"},
+    {"table", 0, "TABLE", "items",
+     "items: their embeddings; encoder: the rows that encode a history, or the users'; the name of a context field; "
+     "user-features"},
     {"output", 'o', "FILE", "", "file to write (required); - is standard output"},
 };
 
@@ -18,8 +18,6 @@ static int run(struct session *session)
     STEP(session_required(session, "to", &to));
     STEP(session_apply(session, NULL));
     STEP(session_required(session, "output", &output));
-    if (strcmp(wanted, "items") != 0 && strcmp(wanted, "encoder") != 0)
-        STEP(complain(CODE_USAGE, "option --table: \"%s\" is not items or encoder", wanted));
     STEP(session_output_check(output));
     STEP(session_load(session, session_operand(session, 0), &model));
     STEP(session_check(session,
@@ -33,10 +31,12 @@ done:
 const struct command command_export = {
     .name = "export",
     .summary = "write embeddings for other programs: npz, Matrix Market, CSV, JSON, pgvector",
-    .usage = "MODEL --to FORMAT -o FILE [--table items|encoder]",
+    .usage = "MODEL --to FORMAT -o FILE [--table TABLE]",
     .description =
         "Writes a table of a model in a form that other programs read. Table \"items\" holds one row ψ per item, "
-        "table \"encoder\" the rows whose sum over a history is its embedding φ.",
+        "table \"encoder\" the rows whose sum over a history is its embedding φ. Of a model that solves for users' rows "
+        "(ials and its like) \"encoder\" are the users' trained rows; the values of a context field are exported under "
+        "its name, the features of users as \"user-features\".",
     .example = "topn export films.safetensors --to npz -o films.npz\n"
                "topn export films.safetensors --to pgvector --table items -o films.sql",
     .options = own_options,

@@ -222,6 +222,8 @@ static int history_of_user(struct session *session, const topn_model *model, str
         const size_t length = topn_model_history(model, user, &items, &weights);
         *found = true;
         keep_history(items, weights, length, out);
+        out->lent = items;
+        out->lent_weights = weights;
     }
 done:
     topn_data_free(data);
@@ -234,6 +236,7 @@ int person_find(struct session *session, const topn_model *model, struct person 
     const char *history = session_value(session, "history");
     bool found = false;
     int code = CODE_DONE;
+    STEP(circumstances_find(session, model, &out->circumstances));
     if (out->user)
         STEP(history_of_user(session, model, out, &found));
     if (!found && history) {
@@ -260,10 +263,14 @@ void person_clear(struct person *person)
     item_list_clear(&person->history);
     free(person->weights);
     person->weights = NULL;
+    circumstances_clear(&person->circumstances);
 }
 
 topn_request person_request(const struct person *person)
 {
-    return (topn_request){
-        .history = person->history.items, .weights = person->weights, .history_length = person->history.count};
+    topn_request request = {.history = person->lent ? person->lent : person->history.items,
+                            .weights = person->lent ? person->lent_weights : person->weights,
+                            .history_length = person->history.count};
+    circumstances_apply(&person->circumstances, &request);
+    return request;
 }

@@ -5,7 +5,7 @@
 #ifndef TOPN_CLI_IDS_H
 #define TOPN_CLI_IDS_H
 
-#include "session.h"
+#include "circumstances.h"
 
 typedef struct text_list {
     char **texts; /* [count], owned */
@@ -30,11 +30,14 @@ void item_list_clear(item_list *list);
 /* The item with this id, or, when id is NULL, with this title: equal but for case, else the only one containing it. */
 int ids_find_item(const topn_model *model, const char *id, const char *title, uint32_t *out);
 
-/* Whom is asked about: --user, --history, --histories. */
+/* Whom is asked about: --user, --history, --histories; in which context: --context, --features. */
 struct person {
     const char *user; /* NULL when only a history was given */
     item_list history;
-    float *weights; /* [history.count] or NULL */
+    float *weights;                   /* [history.count] or NULL */
+    const uint32_t *lent;             /* the history as the model lends it, which tells the model who it is; else NULL */
+    const float *lent_weights;
+    struct circumstances circumstances;
 };
 int person_find(struct session *session, const topn_model *model, struct person *out);
 void person_clear(struct person *person);
@@ -43,6 +46,7 @@ topn_request person_request(const struct person *person);
 #define PERSON_OPTIONS                                                                                                 \
     {"user", 0, "ID", "", "the user asked about, from the model or from --histories"},                                 \
         {"history", 0, "ID,ID", "", "items of somebody the model need not know; ids with commas in double quotes"},    \
+        CIRCUMSTANCES_OPTIONS,                                                                                         \
     {                                                                                                                  \
         "histories", 0, "DATA", "", "events of users; their histories are used in place of those in the model"         \
     }

@@ -26,6 +26,7 @@ typedef struct printer {
     output_format format;
     bool many, titled;
     const topn_data *histories; /* of users in `show_many`; NULL: the model's */
+    const topn_request *asked;  /* in `show_many`: the context and features of all */
     size_t lists;               /* printed so far */
 } printer;
 
@@ -151,7 +152,7 @@ static bool show_many(uint32_t user, const uint32_t *items, const float *scores,
 {
     printer *out = user_data;
     const topn_data *data = out->histories;
-    topn_request request = {0};
+    topn_request request = *out->asked;
     uint32_t *known = NULL;
     progress_clear();
     if (data) {
@@ -227,21 +228,27 @@ static int recommend_many(struct session *session, const answerer *with, const t
     const char *path = session_value(session, "histories");
     topn_data *histories = NULL;
     uint32_t *users = NULL;
+    struct circumstances circumstances = {0};
+    topn_request asked = *filters;
     size_t count;
     int code;
+    STEP(circumstances_find(session, with->model, &circumstances));
+    circumstances_apply(&circumstances, &asked);
+    out->asked = &asked;
     if (path)
         STEP(session_read(session, path, NULL, &histories));
     STEP(find_users(session_value(session, "users"), with->model, histories, &users, &count));
     out->histories = histories;
     out->many = true;
     const topn_status status =
-        topn_recommend_many(session->context, with->retriever, histories, users, count, n, filters, show_many, out);
+        topn_recommend_many(session->context, with->retriever, histories, users, count, n, &asked, show_many, out);
     if (status == TOPN_ERROR_CANCELLED && ferror(stdout))
         code = CODE_FAILED; /* said at the end, or not at all when the reader went away */
     else
         code = session_check(session, status);
 done:
     free(users);
+    circumstances_clear(&circumstances);
     topn_data_free(histories);
     return code;
 }
@@ -255,10 +262,12 @@ static int recommend_one(struct session *session, const answerer *with, const to
     size_t found;
     int code;
     STEP(person_find(session, with->model, &person));
-    topn_request request = *filters;
-    request.history = person.history.items;
-    request.weights = person.weights;
-    request.history_length = person.history.count;
+    topn_request request = person_request(&person);
+    request.allow = filters->allow;
+    request.allow_count = filters->allow_count;
+    request.deny = filters->deny;
+    request.deny_count = filters->deny_count;
+    request.include_seen = filters->include_seen;
     STEP(session_check(session, topn_recommend(with->query, &request, n, items, scores, &found)));
     show(out, person.user, &request, items, scores, found);
 done:
@@ -310,6 +319,7 @@ const struct command command_recommend = {
         "JSON object a line, with --format csv one line per user and item.",
     .example = "topn recommend films.safetensors --user 42 -n 10 --explain\n"
                "topn recommend films.safetensors --history \"1074638,1853728\" -n 10\n"
+               "topn recommend apps.safetensors --user 7 --context daytime=evening --context weekday=sunday\n"
                "topn recommend films.safetensors --users all --format csv > lists.csv",
     .options = own_options,
     .option_count = sizeof own_options / sizeof *own_options,
