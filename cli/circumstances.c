@@ -16,9 +16,9 @@ static int unknown_field(const topn_model *model, const char *name)
     for (size_t field = 0; field < fields; field++)
         names[field] = topn_model_field_name(model, field);
     const char *near = nearest(name, names, fields);
-    const int code = near ? complain(CODE_FAILED, "--context: the model has no field \"%s\" (did you mean %s?)", name, near)
-                          : complain(CODE_FAILED, "--context: the model has no field \"%s\"; its first is \"%s\"", name,
-                                     names[0]);
+    const int code =
+        near ? complain(CODE_FAILED, "--context: the model has no field \"%s\" (did you mean %s?)", name, near)
+             : complain(CODE_FAILED, "--context: the model has no field \"%s\"; its first is \"%s\"", name, names[0]);
     free(names);
     return code;
 }

@@ -34,7 +34,8 @@ const struct command command_export = {
     .usage = "MODEL --to FORMAT -o FILE [--table TABLE]",
     .description =
         "Writes a table of a model in a form that other programs read. Table \"items\" holds one row ψ per item, "
-        "table \"encoder\" the rows whose sum over a history is its embedding φ. Of a model that solves for users' rows "
+        "table \"encoder\" the rows whose sum over a history is its embedding φ. Of a model that solves for users' "
+        "rows "
         "(ials and its like) \"encoder\" are the users' trained rows; the values of a context field are exported under "
         "its name, the features of users as \"user-features\".",
     .example = "topn export films.safetensors --to npz -o films.npz\n"

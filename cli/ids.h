@@ -34,8 +34,8 @@ int ids_find_item(const topn_model *model, const char *id, const char *title, ui
 struct person {
     const char *user; /* NULL when only a history was given */
     item_list history;
-    float *weights;                   /* [history.count] or NULL */
-    const uint32_t *lent;             /* the history as the model lends it, which tells the model who it is; else NULL */
+    float *weights;       /* [history.count] or NULL */
+    const uint32_t *lent; /* the history as the model lends it, which tells the model who it is; else NULL */
     const float *lent_weights;
     struct circumstances circumstances;
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/added_items.h"
 #include "model/model_file.h"
 
 topn_status topn_model_save(topn_context *context, const topn_model *model, const char *path)
@@ -63,6 +64,17 @@ topn_status topn_model_copy_with_priors(topn_context *context, const topn_model 
 done:
     topn_model_free(copy);
     return status;
+}
+
+topn_status topn_model_add_items(topn_context *context, const topn_model *model, const topn_data *data,
+                                 topn_model **out)
+{
+    if (!out)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_model_add_items takes where to put the model");
+    *out = NULL;
+    if (!context || !model || !data)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_model_add_items takes a context, a model and data");
+    return model_add_items(context, model, data, out);
 }
 
 topn_status topn_model_record_report(topn_context *context, topn_model *model, const topn_report *report)
