@@ -358,7 +358,8 @@ typedef struct topn_array_info {
 } topn_array_info;
 /* Arrays of a model as they are or would be in its file. false past the end. */
 TOPN_API bool topn_model_array(const topn_model *model, size_t index, topn_array_info *out);
-/* options: of a TOPN_KIND_EXPORT entry. `table` is "items" or "encoder". */
+/* options: of a TOPN_KIND_EXPORT entry. `table` is "items" or "encoder"; of models that solve for users' rows "encoder"
+ * are the users' trained ones, and there are tables by the names of context fields, and "user-features". */
 TOPN_API topn_status topn_model_export(topn_context *context, const topn_model *model, const char *table,
                                        const topn_options *options, const char *path);
 
@@ -375,8 +376,10 @@ TOPN_API void topn_query_free(topn_query *query);
 
 /* Whom to recommend to and what may be recommended. Zero-initialise, then set what is needed. */
 typedef struct topn_request {
-    const uint32_t *history; /* [history_length] item indices, any order, no duplicates */
-    const float *weights;    /* [history_length] or NULL (all 1) */
+    /* [history_length] item indices, any order, no duplicates. What topn_model_history lends stands for its user: a
+     * model that has users' embeddings answers with his. */
+    const uint32_t *history;
+    const float *weights; /* [history_length] or NULL (all 1) */
     size_t history_length;
     const uint32_t *allow; /* [allow_count] when not NULL: only these items may appear */
     size_t allow_count;
@@ -395,21 +398,24 @@ typedef struct topn_request {
  * *found ≤ n. Errors: ARGUMENT for an index out of range. */
 TOPN_API topn_status topn_recommend(topn_query *query, const topn_request *request, size_t n, uint32_t *item_out,
                                     float *score_out, size_t *found);
-/* Items that a history of this one item scores highest, itself excluded. UNSUPPORTED for models without items
- * relations. */
+/* Items that a history of this one item (in no known context) scores highest, itself excluded. UNSUPPORTED for models
+ * without items relations. */
 TOPN_API topn_status topn_similar(topn_query *query, uint32_t item, size_t n, uint32_t *item_out, float *score_out,
                                   size_t *found);
 /* Scores of any items, the seen ones included. score_out [count]. */
 TOPN_API topn_status topn_score(topn_query *query, const topn_request *request, const uint32_t *items, size_t count,
                                 float *score_out);
 /* What each history item adds to the score of `item`: contribution_out [history_length], in the order given;
- * they and *bias_out sum to the score. Where φ is cut, what an item adds in the dimensions that are cut is left out. */
+ * they and *bias_out sum to the score. Where φ is cut, what an item adds in the dimensions that are cut is left out.
+ * Where users' rows are solved for, an item adds what its event does to the solution (Hu, Koren, Volinsky 2008, §5),
+ * and *bias_out is all else: biases, context, features, and what a trained row differs by. */
 TOPN_API topn_status topn_explain(topn_query *query, const topn_request *request, uint32_t item,
                                   float *contribution_out, float *bias_out);
 
 /* Recommendations for many users at once, scored in blocks over all threads. `histories` is NULL for the users the
  * model keeps, else data whose item ids are looked up in the model (unknown ones are left out of the history).
- * `users` [user_count] are indices into it, NULL for all. The callback runs on the calling thread in that order;
+ * `users` [user_count] are indices into it, NULL for all. `filters` may be NULL; its context and features are
+ * everybody's. The callback runs on the calling thread in that order;
  * returning false cancels. */
 typedef bool topn_recommend_callback(uint32_t user, const uint32_t *items, const float *scores, size_t found,
                                      void *user_data);
@@ -420,7 +426,9 @@ TOPN_API topn_status topn_recommend_many(topn_context *context, const topn_retri
 
 /* ---- Evaluation --------------------------------------------------------------------------------------- */
 
-/* Ranks all items for every user with hidden events; the user's seen items are left out unless told otherwise.
+/* Ranks all items for every user with hidden events; the user's seen items are left out unless told otherwise. Where
+ * hidden events have contexts and the model knows fields of them (option "per-context"), for each context of a user:
+ * then topn_report_users counts contexts, a user's in turn, and intervals and tests are over users all the same.
  * Users of `seen` and `hidden` are matched by id, items by id with the model. `candidates`: NULL, or per user the items
  * that are ranked together with his hidden ones; metrics are then named "sampled-…". options: TOPN_KIND_EVALUATION or
  * NULL. */

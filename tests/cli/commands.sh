@@ -200,7 +200,7 @@ assert rows[0] == ["what", "value"] and all(len(row) == 2 for row in rows), rows
 done
 good --version
 has stdout '^topn [0-9]'
-for command in describe import generate split train evaluate recommend similar score explain inspect prune export methods doctor help; do
+for command in describe import generate split train evaluate recommend similar score explain inspect prune add-items export methods doctor help; do
     good $command --help
     has stdout "^Usage: topn $command"
     [ ! -s stderr ] || fault "help of $command on standard error"
