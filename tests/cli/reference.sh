@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.bash"
 
 count=$(grep '^COMMAND(' "$TOPN_SOURCE/cli/commands.def" | grep -cv '(reference)') # that one is hidden
-commands=$(topn --help | sed -n 's/^  \([a-z]*\)  *[a-z].*/\1/p' | grep -v '^topn$')
+commands=$(topn --help | sed -n 's/^  \([a-z-]*\)  *[a-z].*/\1/p' | grep -v '^topn$')
 [ "$(echo "$commands" | wc -w)" = "$count" ] || fault "commands: $commands"
 
 for command in "" $commands; do
