@@ -32,20 +32,38 @@ static topn_options *small_options(topn_context *context, const char *name)
     assert_int_equal(topn_options_create(context, TOPN_KIND_METHOD, name, &options), TOPN_OK);
     if (topn_options_has(options, "k"))
         assert_int_equal(topn_options_set(context, options, "k", "3"), TOPN_OK);
+    if (method_find(name)->train_iterated) {
+        assert_int_equal(topn_options_set(context, options, "sweeps", "2"), TOPN_OK);
+        if (topn_options_has(options, "factors"))
+            assert_int_equal(topn_options_set(context, options, "factors", "3"), TOPN_OK);
+    }
     return options;
 }
 
 /* The allocation number `at` fails. */
-static topn_status train_failing(topn_context *context, const topn_data *data, const topn_options *options, uint64_t at)
+static topn_status train_failing(topn_context *context, const topn_data *data, const topn_options *options,
+                                 const topn_training *training, uint64_t at)
 {
     topn_model *model = (topn_model *)context; /* must become NULL */
     memory_fail_after(at);
-    const topn_status status = topn_train(context, data, options, NULL, &model);
+    const topn_status status = topn_train_validated(context, data, options, training, &model);
     memory_fail_after(0);
     assert_true(status == TOPN_OK || status == TOPN_ERROR_MEMORY);
     assert_int_equal(status == TOPN_OK, model != NULL);
     topn_model_free(model);
     return status;
+}
+
+static void fail_in_turn(topn_context *context, const topn_data *data, const topn_options *options,
+                         const topn_training *training, const char *name)
+{
+    uint64_t at = 1;
+    while (train_failing(context, data, options, training, at) != TOPN_OK) {
+        at++;
+        assert_true(at < MOST_ALLOCATIONS);
+    }
+    print_message("             %s: %u allocations\n", name, (unsigned)at - 1);
+    assert_true(at > 3);
 }
 
 static void test_failing_allocations(void **state)
@@ -55,13 +73,11 @@ static void test_failing_allocations(void **state)
     const method *tested;
     for (size_t index = 0; (tested = method_at(index)); index++) {
         topn_options *options = small_options(context, tested->name);
-        uint64_t at = 1;
-        while (train_failing(context, data, options, at) != TOPN_OK) {
-            at++;
-            assert_true(at < MOST_ALLOCATIONS);
-        }
-        print_message("             %s: %u allocations\n", tested->name, (unsigned)at - 1);
-        assert_true(at > 3);
+        const topn_training nothing = {0};
+        const topn_training validated = {.validation_seen = data, .validation_hidden = data, .metric = "auc"};
+        fail_in_turn(context, data, options, &nothing, tested->name);
+        if (tested->train_iterated)
+            fail_in_turn(context, data, options, &validated, "the same with validation");
         topn_options_free(options);
     }
     topn_data_free(data);
