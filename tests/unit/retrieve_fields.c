@@ -45,8 +45,13 @@ static void fill_fields(topn_model *model)
         .factors = FACTORS,
         .biases = true,
         .field_count = 2,
-        .loss = {.alpha = 1, .confidence = CONFIDENCE_LINEAR, .scale = 0.5, .dislike_below = NAN, .unobserved = 0.1,
-                 .l2 = 0.01, .l2_exponent = 1},
+        .loss = {.alpha = 1,
+                 .confidence = CONFIDENCE_LINEAR,
+                 .scale = 0.5,
+                 .dislike_below = NAN,
+                 .unobserved = 0.1,
+                 .l2 = 0.01,
+                 .l2_exponent = 1},
         .user_scale = 1,
     };
     check(ALLOCATE_ZEROED(context, 2, &encoder->fields));
@@ -77,8 +82,8 @@ static topn_model *random_fields_model(void)
     topn_model *model;
     for (uint32_t user = 0; user < USERS; user++)
         for (uint32_t item = 0; item < ITEMS; item++)
-            if (user != 3 && (item == user % ITEMS ||
-                              random_uniform(7, RANDOM_DOCTOR, (uint64_t)user * ITEMS + item) < 0.1)) {
+            if (user != 3 &&
+                (item == user % ITEMS || random_uniform(7, RANDOM_DOCTOR, (uint64_t)user * ITEMS + item) < 0.1)) {
                 pairs[count][0] = user;
                 pairs[count++][1] = item;
             }
@@ -170,8 +175,10 @@ static void queries_ask_the_encoder(void **state)
         double expected[ITEMS];
         float found[ITEMS];
         topn_request request = request_of(&now, user);
-        fields_query query = {.user = user == 3 ? UINT32_MAX : user, .items = request.history,
-                              .weights = request.weights, .length = request.history_length};
+        fields_query query = {.user = user == 3 ? UINT32_MAX : user,
+                              .items = request.history,
+                              .weights = request.weights,
+                              .length = request.history_length};
         score(&now, &request, found); /* lent: the trained row */
         expect(&now, &query, expected);
         assert_scores(found, expected);
@@ -310,7 +317,8 @@ static void wrong_requests_are_refused(void **state)
         const char *message;
     } cases[] = {
         {{.context = &far}, "context[0]: value 3 is out of range, field \"hour\" has 3 values"},
-        {{.features = features, .feature_count = 2}, "features[1]: feature 2 is out of range, the model has 2 features"},
+        {{.features = features, .feature_count = 2},
+         "features[1]: feature 2 is out of range, the model has 2 features"},
         {{.features = (const uint32_t[]){0, 1}, .feature_values = infinite, .feature_count = 2},
          "feature_values[1]: inf is not a finite number"},
         {{.feature_count = 1}, "features: 1 announced, but the array is NULL"},
