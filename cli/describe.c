@@ -26,6 +26,29 @@ static void format_time(int64_t seconds, char out[40])
         snprintf(out, 40, "%" PRId64, seconds);
 }
 
+/* What is known beside who took what; nothing where nothing is. */
+static void print_contexts(const topn_data *data, table *grid)
+{
+    const struct {
+        const char *what;
+        uint64_t value;
+    } counts[] = {{"contexts", topn_data_contexts(data)},
+                  {"events by context", topn_data_context_events(data)},
+                  {"user features", topn_data_user_features(data)},
+                  {"item features", topn_data_item_features(data)}};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        if (counts[i].value == 0)
+            continue;
+        table_text(grid, counts[i].what);
+        table_cell(grid, "%" PRIu64, counts[i].value);
+    }
+    for (size_t field = 0; field < topn_data_fields(data); field++) {
+        table_cell(grid, "field %s", topn_data_field_name(data, field));
+        table_cell(grid, "%" PRIu32 " values, %.4g %% of events without", topn_data_field_values(data, field),
+                   100 * topn_data_field_missing(data, field));
+    }
+}
+
 static void print_facts(const topn_data *data, const topn_description *facts, output_format format)
 {
     static const char *const headings[] = {"what", "value"};
@@ -71,6 +94,7 @@ static void print_facts(const topn_data *data, const topn_description *facts, ou
     format_time(facts->last_time, last);
     table_cell(grid, "%s%s%s", facts->has_times ? first : "no", facts->has_times ? " to " : "",
                facts->has_times ? last : "");
+    print_contexts(data, grid);
     table_finish(grid, format);
 }
 
@@ -100,6 +124,19 @@ static void print_distributions(const topn_description *facts, output_format for
     if (!csv)
         putchar('\n');
     table_finish(grid, format);
+}
+
+static json_t *fields_json(const topn_data *data)
+{
+    json_t *list = json_array();
+    for (size_t field = 0; field < topn_data_fields(data); field++) {
+        json_t *object = json_object();
+        json_object_set_new(object, "name", text_json(topn_data_field_name(data, field)));
+        json_object_set_new(object, "values", json_integer(topn_data_field_values(data, field)));
+        json_object_set_new(object, "missing", real_json(topn_data_field_missing(data, field)));
+        json_array_append_new(list, object);
+    }
+    return list;
 }
 
 static json_t *distribution_json(const topn_distribution *from)
@@ -137,6 +174,11 @@ static void print_json(const topn_data *data, const topn_description *facts)
     json_object_set_new(object, "events_per_user", distribution_json(&facts->per_user));
     json_object_set_new(object, "events_per_item", distribution_json(&facts->per_item));
     json_object_set_new(object, "weight", distribution_json(&facts->weight));
+    json_object_set_new(object, "contexts", json_integer(topn_data_contexts(data)));
+    json_object_set_new(object, "context_events", json_integer((json_int_t)topn_data_context_events(data)));
+    json_object_set_new(object, "fields", fields_json(data));
+    json_object_set_new(object, "user_features", json_integer(topn_data_user_features(data)));
+    json_object_set_new(object, "item_features", json_integer(topn_data_item_features(data)));
     json_print(object, true);
 }
 

@@ -184,7 +184,8 @@ TOPN_API topn_status topn_data_copy_csr(topn_context *context, uint32_t users, u
 TOPN_API topn_status topn_data_generate(topn_context *context, const topn_options *generator, topn_data **out);
 /* Writes the binary form (FORMAT.md), atomically. */
 TOPN_API topn_status topn_data_save(topn_context *context, const topn_data *data, const char *path);
-/* Writes text: user TAB item [TAB weight] [TAB timestamp], with a header; atomically. */
+/* Writes text: user TAB item [TAB weight] [TAB timestamp], with a header; atomically. Data with fields of the context
+ * have a line per event of a context, and the fields after that; features are not written. */
 TOPN_API topn_status topn_data_write_text(topn_context *context, const topn_data *data, const char *path);
 TOPN_API void topn_data_free(topn_data *data);
 
@@ -196,8 +197,12 @@ TOPN_API uint64_t topn_data_events(const topn_data *data);
 TOPN_API size_t topn_data_fields(const topn_data *data);
 TOPN_API const char *topn_data_field_name(const topn_data *data, size_t field);
 TOPN_API uint32_t topn_data_field_values(const topn_data *data, size_t field);
+/* Share of the events, those of contexts, that say nothing in the field; NAN past the end. O(contexts). */
+TOPN_API double topn_data_field_missing(const topn_data *data, size_t field);
 /* Distinct contexts (user and value of every field) that events have; 0 without fields. */
 TOPN_API uint32_t topn_data_contexts(const topn_data *data);
+/* Events by user, context and item, of which topn_data_events counts those of the same user and item once. */
+TOPN_API uint64_t topn_data_context_events(const topn_data *data);
 /* Distinct features of users and of items; 0 where none were read. */
 TOPN_API uint32_t topn_data_user_features(const topn_data *data);
 TOPN_API uint32_t topn_data_item_features(const topn_data *data);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <topn/topn.h>
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "data/describe.h"
 #include "data/interactions.h"
@@ -141,72 +140,4 @@ topn_status topn_data_describe(topn_context *context, const topn_data *data, top
     if (!context || !data || !out)
         return fail(context, TOPN_ERROR_ARGUMENT, "topn_data_describe takes a context, data and an output");
     return data_describe(context, data, out);
-}
-
-/* An id as a field: quoted where it holds a tab, a quote at its start or a line end. */
-static topn_status write_field(file_writer *file, const char *text)
-{
-    topn_status status;
-    if (!strpbrk(text, "\t\r\n") && text[0] != '"' && text[0] != ' ' && text[0] && text[strlen(text) - 1] != ' ')
-        return file_write(file, text, strlen(text));
-    TRY(file_write(file, "\"", 1));
-    for (; *text; text++) {
-        if (*text == '"')
-            TRY(file_write(file, "\"", 1));
-        TRY(file_write(file, text, 1));
-    }
-    TRY(file_write(file, "\"", 1));
-done:
-    return status;
-}
-
-/* The shortest decimal that reads back as the same float. */
-static topn_status write_weight(file_writer *file, float value)
-{
-    char text[32];
-    for (int digits = 6; digits <= 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)value);
-        if (strtof(text, NULL) == value)
-            break;
-    }
-    return file_write(file, text, strlen(text));
-}
-
-static topn_status write_event(file_writer *file, const topn_data *data, uint32_t user, uint64_t at)
-{
-    topn_status status;
-    TRY(write_field(file, topn_data_user_id(data, user)));
-    TRY(file_write(file, "\t", 1));
-    TRY(write_field(file, topn_data_item_id(data, data->matrix.indices[at])));
-    if (data->has_weights) {
-        TRY(file_write(file, "\t", 1));
-        TRY(write_weight(file, data->matrix.values[at]));
-    }
-    if (data->times)
-        TRY(file_print(file, "\t%" PRId64, data->times[at]));
-    status = file_write(file, "\n", 1);
-done:
-    return status;
-}
-
-topn_status topn_data_write_text(topn_context *context, const topn_data *data, const char *path)
-{
-    if (!context || !data || !path)
-        return fail(context, TOPN_ERROR_ARGUMENT, "topn_data_write_text takes a context, data and a path");
-    topn_status status;
-    file_writer *file = NULL;
-    const uint32_t users = data->matrix.rows;
-    TRY(file_create(context, path, &file));
-    TRY(file_print(file, "user\titem%s%s\n", data->has_weights ? "\tweight" : "", data->times ? "\ttimestamp" : ""));
-    for (uint32_t user = 0; user < users; user++) {
-        for (uint64_t at = data->matrix.indptr[user]; at < data->matrix.indptr[user + 1]; at++)
-            TRY(write_event(file, data, user, at));
-        if (user % 4096 == 0)
-            TRY(progress_report(context, "write", "users", user, users, NAN));
-    }
-    status = file_commit(file);
-    file = NULL;
-done:
-    file_abandon(file);
-    return status;
 }

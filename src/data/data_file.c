@@ -12,7 +12,9 @@
 
 static const char *const booleans[] = {"false", "true"};
 
-enum { DATA_TENSORS = 16 };
+/* The lowest format that tells all: programs before contexts and features read up to 2. */
+enum { PLAIN_FORMAT = 1, CONTEXT_FORMAT = 3 };
+enum { DATA_TENSORS = 48 + 2 * MOST_FIELDS, ARRAY_NAME = 48 };
 
 #define DROP_PREFIX "data.dropped."
 
@@ -20,7 +22,9 @@ static topn_status describe(topn_context *context, const topn_data *data, record
 {
     topn_status status;
     const data_provenance *from = &data->provenance;
-    TRY(record_set(context, out, "topn.format", "1"));
+    const bool plain =
+        data->contexts.field_count == 0 && data->user_features.names.count == 0 && data->item_features.names.count == 0;
+    TRY(record_set(context, out, "topn.format", "%d", plain ? PLAIN_FORMAT : CONTEXT_FORMAT));
     TRY(record_set(context, out, "topn.kind", "data"));
     TRY(record_set(context, out, "topn.version", "%s", topn_version()));
     TRY(record_set(context, out, "topn.has_weights", "%s", booleans[data->has_weights]));
@@ -45,12 +49,63 @@ done:
     return status;
 }
 
+/* Names of the arrays of a field's values. */
+typedef struct field_arrays {
+    char text[2][ARRAY_NAME];
+    const char *names[2];
+} field_arrays;
+
+static void name_arrays(size_t field, field_arrays *out)
+{
+    snprintf(out->text[0], ARRAY_NAME, "context_values.%zu.offsets", field);
+    snprintf(out->text[1], ARRAY_NAME, "context_values.%zu.bytes", field);
+    out->names[0] = out->text[0];
+    out->names[1] = out->text[1];
+}
+
+/* names is made here and cleared by the caller; arrays [MOST_FIELDS] holds names until the file is written. */
+static topn_status add_contexts(topn_context *context, const data_contexts *contexts, string_table *names,
+                                field_arrays *arrays, tensor_list *list)
+{
+    topn_status status;
+    const char *texts[MOST_FIELDS];
+    if (contexts->field_count == 0)
+        return TOPN_OK;
+    const uint64_t count = contexts->events.rows, events = contexts->events.indptr[count];
+    for (size_t field = 0; field < contexts->field_count; field++)
+        texts[field] = contexts->fields[field].name;
+    TRY(string_table_create(context, texts, (uint32_t)contexts->field_count, names));
+    stored_add_strings(list, STORED_STRINGS("context_fields"), names);
+    for (size_t field = 0; field < contexts->field_count; field++) {
+        name_arrays(field, &arrays[field]);
+        stored_add_strings(list, arrays[field].names, &contexts->fields[field].values);
+    }
+    stored_add(list, "contexts.users", TENSOR_U32, count, contexts->users);
+    stored_add(list, "contexts.values", TENSOR_U32, count * contexts->field_count, contexts->values);
+    stored_add_sparse(list, STORED_SPARSE("contexts.events"), &contexts->events);
+    if (contexts->times)
+        stored_add(list, "contexts.times", TENSOR_I64, events, contexts->times);
+done:
+    return status;
+}
+
+static void add_features(const char *const names[2], const char *const rows[3], const feature_table *features,
+                         tensor_list *list)
+{
+    if (features->names.count == 0)
+        return;
+    stored_add_strings(list, names, &features->names);
+    stored_add_sparse(list, rows, &features->rows);
+}
+
 topn_status topn_data_save(topn_context *context, const topn_data *data, const char *path)
 {
     topn_status status;
     record metadata = {0};
     tensor tensors[DATA_TENSORS];
     tensor_list list = {.tensors = tensors};
+    string_table fields = {0};
+    field_arrays arrays[MOST_FIELDS];
     if (!data || !path)
         return fail(context, TOPN_ERROR_ARGUMENT, "topn_data_save takes data and a path");
     TRY(describe(context, data, &metadata));
@@ -61,8 +116,12 @@ topn_status topn_data_save(topn_context *context, const topn_data *data, const c
     stored_add_strings(&list, STORED_STRINGS("item_ids"), &data->item_ids);
     if (data->titles.count)
         stored_add_strings(&list, STORED_STRINGS("titles"), &data->titles);
+    TRY(add_contexts(context, &data->contexts, &fields, arrays, &list));
+    add_features(STORED_STRINGS("user_feature_names"), STORED_SPARSE("user_features"), &data->user_features, &list);
+    add_features(STORED_STRINGS("item_feature_names"), STORED_SPARSE("item_features"), &data->item_features, &list);
     TRY(safetensors_write(context, path, tensors, list.count, &metadata));
 done:
+    string_table_clear(&fields);
     record_clear(&metadata);
     return status;
 }
@@ -108,6 +167,58 @@ static topn_status check(topn_context *context, const topn_data *data, const cha
     return TOPN_OK;
 }
 
+static topn_status load_contexts(topn_context *context, const safetensors_file *file, const topn_data *data,
+                                 data_contexts *out)
+{
+    topn_status status = TOPN_OK;
+    string_table names;
+    field_arrays arrays;
+    const tensor *users, *values, *times;
+    char what[512];
+    if (!safetensors_find(file, "context_fields.offsets"))
+        return TOPN_OK;
+    TRY(stored_strings(context, file, STORED_STRINGS("context_fields"), &names));
+    if (names.count == 0 || names.count > MOST_FIELDS)
+        return fail(context, TOPN_ERROR_FORMAT, "%s: %" PRIu32 " context_fields; 1 to %d are possible",
+                    safetensors_path(file), names.count, MOST_FIELDS);
+    TRY(ALLOCATE_ZEROED(context, names.count, &out->fields));
+    out->field_count = names.count;
+    for (size_t field = 0; field < names.count; field++) {
+        name_arrays(field, &arrays);
+        TRY(memory_copy_text(context, string_table_get(&names, (uint32_t)field), &out->fields[field].name));
+        TRY(stored_strings(context, file, arrays.names, &out->fields[field].values));
+    }
+    TRY(stored_sparse(context, file, STORED_SPARSE("contexts.events"), data->matrix.columns, true, &out->events));
+    const uint64_t count = out->events.rows;
+    TRY(safetensors_require(context, file, "contexts.users", TENSOR_U32, count, &users));
+    TRY(safetensors_require(context, file, "contexts.values", TENSOR_U32, count * names.count, &values));
+    out->users = (uint32_t *)users->bytes;
+    out->values = (uint32_t *)values->bytes;
+    snprintf(what, sizeof what, "%s: array contexts.events", safetensors_path(file));
+    TRY(data_contexts_check(context, out, &data->matrix, what));
+    if (data->times) {
+        TRY(safetensors_require(context, file, "contexts.times", TENSOR_I64, out->events.indptr[count], &times));
+        out->times = (int64_t *)times->bytes;
+    }
+done:
+    return status;
+}
+
+static topn_status load_features(topn_context *context, const safetensors_file *file, const char *const names[2],
+                                 const char *const rows[3], uint32_t entities, feature_table *out)
+{
+    topn_status status;
+    char what[512];
+    if (!safetensors_find(file, names[0]))
+        return TOPN_OK;
+    TRY(stored_strings(context, file, names, &out->names));
+    TRY(stored_sparse(context, file, rows, out->names.count, true, &out->rows));
+    snprintf(what, sizeof what, "%s: array %s", safetensors_path(file), rows[0]);
+    TRY(feature_table_check(context, out, entities, what));
+done:
+    return status;
+}
+
 static topn_status load(topn_context *context, const char *path, topn_data *data)
 {
     topn_status status;
@@ -128,8 +239,12 @@ static topn_status load(topn_context *context, const char *path, topn_data *data
         data->times = (int64_t *)times->bytes;
     }
     TRY(load_provenance(context, file, &data->provenance));
-    TRY(id_index_create(context, &data->user_ids, &data->users_by_id));
-    TRY(id_index_create(context, &data->item_ids, &data->items_by_id));
+    TRY(load_contexts(context, file, data, &data->contexts));
+    TRY(load_features(context, file, STORED_STRINGS("user_feature_names"), STORED_SPARSE("user_features"),
+                      data->matrix.rows, &data->user_features));
+    TRY(load_features(context, file, STORED_STRINGS("item_feature_names"), STORED_SPARSE("item_features"),
+                      data->matrix.columns, &data->item_features));
+    TRY(data_index(context, data));
     data_fingerprint(data);
     const char *stated;
     TRY(stored_text(context, file, "data.fingerprint", &stated));

@@ -2,6 +2,7 @@
 #include "data/interactions.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,6 +297,24 @@ uint32_t topn_data_field_values(const topn_data *data, size_t field)
 uint32_t topn_data_contexts(const topn_data *data)
 {
     return data ? data->contexts.events.rows : 0;
+}
+
+uint64_t topn_data_context_events(const topn_data *data)
+{
+    return topn_data_fields(data) ? data->contexts.events.indptr[data->contexts.events.rows] : 0;
+}
+
+double topn_data_field_missing(const topn_data *data, size_t field)
+{
+    if (field >= topn_data_fields(data))
+        return NAN;
+    const data_contexts *contexts = &data->contexts;
+    const uint64_t events = topn_data_context_events(data);
+    uint64_t missing = 0;
+    for (uint32_t row = 0; row < contexts->events.rows; row++)
+        if (contexts->values[row * contexts->field_count + field] == FIELD_MISSING)
+            missing += contexts->events.indptr[row + 1] - contexts->events.indptr[row];
+    return events ? (double)missing / (double)events : 0.0;
 }
 
 uint32_t topn_data_user_features(const topn_data *data)

@@ -182,6 +182,12 @@ static topn_status read_source(topn_context *context, source *from, const char *
     TRY(check_head(context, source_path(from), head, size));
     TRY(choose_format(context, params, path, head, size, &chosen));
     TRY(chosen->read(context, from, params, sink));
+    if (params->context_columns && *params->context_columns && sink->stored) {
+        status = fail(context, TOPN_ERROR_OPTION,
+                      "--context-columns: %s is in the binary form, which keeps the fields that were chosen at import",
+                      source_path(from));
+        goto done;
+    }
     if (params->context_columns && *params->context_columns && sink->field_count == 0) {
         status = fail(context, TOPN_ERROR_OPTION, "--context-columns: the format %s of %s has no columns to name",
                       chosen->name, source_path(from));

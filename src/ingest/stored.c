@@ -32,6 +32,34 @@ done:
     return status;
 }
 
+/* Events with their contexts. Users without events are not poured: side files of features may know them. */
+static topn_status pour_contexts(topn_context *context, const topn_data *data, const uint32_t *users,
+                                 const uint32_t *items, event_run *run)
+{
+    topn_status status = TOPN_OK;
+    const data_contexts *contexts = &data->contexts;
+    uint32_t *codes[MOST_FIELDS] = {NULL}, values[MOST_FIELDS];
+    for (size_t field = 0; field < contexts->field_count; field++)
+        TRY(code_table(context, run, &run->pools->fields[field], &contexts->fields[field].values,
+                       contexts->fields[field].name, &codes[field]));
+    TRY(event_run_grow(run, contexts->events.indptr[contexts->events.rows] + 1));
+    for (uint32_t row = 0; row < contexts->events.rows; row++) {
+        for (size_t field = 0; field < contexts->field_count; field++) {
+            const uint32_t value = contexts->values[row * contexts->field_count + field];
+            values[field] = value == FIELD_MISSING ? FIELD_MISSING : codes[field][value];
+        }
+        for (uint64_t at = contexts->events.indptr[row]; at < contexts->events.indptr[row + 1]; at++) {
+            event_run_append(run, users[contexts->users[row]], items[contexts->events.indices[at]],
+                             contexts->events.values[at], contexts->times ? contexts->times[at] : 0);
+            event_run_context(run, values);
+        }
+    }
+done:
+    for (size_t field = 0; field < MOST_FIELDS; field++)
+        free(codes[field]);
+    return status;
+}
+
 static topn_status pour(topn_context *context, const topn_data *data, event_sink *sink)
 {
     topn_status status;
@@ -39,15 +67,21 @@ static topn_status pour(topn_context *context, const topn_data *data, event_sink
     size_t first;
     sink->has_weights = data->has_weights;
     sink->has_times = data->times != NULL;
+    for (size_t field = 0; field < data->contexts.field_count; field++)
+        TRY(event_sink_field(context, sink, data->contexts.fields[field].name));
     TRY(event_sink_runs(context, sink, 1, &first));
     event_run_begin(sink, first, 0);
     event_run *run = sink->runs[first];
     TRY(code_table(context, run, &run->pools->users, &data->user_ids, "user", &users));
     TRY(code_table(context, run, &run->pools->items, &data->item_ids, "item", &items));
+    if (data->contexts.field_count > 0) {
+        TRY(pour_contexts(context, data, users, items, run));
+        goto done;
+    }
     TRY(event_run_grow(run, data->matrix.indptr[data->matrix.rows] + 1));
     for (uint32_t user = 0; user < data->matrix.rows; user++) {
         const uint64_t begin = data->matrix.indptr[user], end = data->matrix.indptr[user + 1];
-        if (begin == end && !event_run_lone_user(run, users[user]))
+        if (begin == end && data->user_features.names.count == 0 && !event_run_lone_user(run, users[user]))
             return fail_memory(context, 16);
         for (uint64_t at = begin; at < end; at++)
             event_run_append(run, users[user], items[data->matrix.indices[at]], data->matrix.values[at],
