@@ -8,7 +8,8 @@
 #include "text.h"
 
 static const own_option own_options[] = {
-    {"protocol", 0, "NAME", "strong", "how events are split: strong, weak, leave-last-out, temporal, fixed"},
+    {"protocol", 0, "NAME", "strong",
+     "how events are split: strong, weak, leave-last-out, temporal, cold-items, fixed"},
     {"test", 0, "FILE", "", "given test events, for protocol fixed"},
     {"output", 'o', "DIR", "", "folder to write (required); it appears whole or not at all"},
     {"output-format", 0, "table|json|csv", "table", "how the counts are printed"},

@@ -26,6 +26,7 @@ typedef enum random_stream {
     RANDOM_GENERATE_COVER = 14,
     RANDOM_PARAMETERS = 15, /* first values of trained parameters */
     RANDOM_SAMPLES = 16,    /* examples that stochastic gradients take */
+    RANDOM_SPLIT_ITEMS = 17,
 } random_stream;
 
 /* Four 32-bit words for (seed, stream, index). */

@@ -307,7 +307,7 @@ static void take_user(const data_contexts *from, uint32_t user, const uint32_t *
         const uint64_t begin = next;
         for (uint64_t event = from->events.indptr[at]; event < from->events.indptr[at + 1]; event++) {
             const uint32_t item = number[from->events.indices[event]];
-            if (item == UINT32_MAX || !holds(pairs, row, item))
+            if (item == UINT32_MAX || (pairs->indices && !holds(pairs, row, item)))
                 continue;
             to->events.indices[next] = item;
             to->events.values[next] = from->events.values[event];

@@ -57,7 +57,7 @@ topn_status feature_table_check(topn_context *context, const feature_table *feat
                                 const char *what);
 
 /* The contexts of users[r] become those of user r < pairs->rows; items are renumbered (UINT32_MAX = gone), and events
- * whose pair is not in `pairs` leave, as do values that nobody has then. */
+ * whose pair is not in `pairs` leave (indices NULL: all are), as do values that nobody has then. */
 topn_status data_contexts_select(topn_context *context, const data_contexts *from, const uint32_t *users,
                                  const uint32_t *number, const sparse_matrix *pairs, data_contexts *out);
 /* Leaves out the values of fields that no context has. */

@@ -93,6 +93,9 @@ static topn_status create_hidden(topn_context *context, const topn_data *train, 
     TRY(string_table_create(context, items.ids, items.count, &parts.item_ids));
     if (train->titles.count || test->titles.count)
         TRY(string_table_create(context, items.titles, items.count, &parts.titles));
+    const sparse_matrix all = {.rows = count, .columns = items.count};
+    TRY(data_contexts_select(context, &test->contexts, users, items.number, &all, &parts.contexts));
+    TRY(feature_table_select(context, &test->user_features, users, count, &parts.user_features));
     *new_items = items.count - items.first_new;
     status = data_assemble(context, &parts, out);
 done:

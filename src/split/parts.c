@@ -185,7 +185,8 @@ done:
     return status;
 }
 
-topn_status parts_create(topn_context *context, const topn_data *data, uint8_t *membership, topn_split *out)
+topn_status parts_create_with(topn_context *context, const topn_data *data, uint8_t *membership, const bool *known,
+                              topn_split *out)
 {
     topn_status status;
     record *description = &out->description;
@@ -197,6 +198,8 @@ topn_status parts_create(topn_context *context, const topn_data *data, uint8_t *
     TRY(ALLOCATE(context, events, &build.keep_event));
     TRY(ALLOCATE(context, data->matrix.rows, &build.users));
     items_in_training(data, membership, build.keep_item);
+    for (uint32_t item = 0; known && item < data->matrix.columns; item++)
+        build.keep_item[item] = build.keep_item[item] || known[item];
     for (uint64_t at = 0; at < events; at++) {
         if (build.keep_item[data->matrix.indices[at]])
             continue;
@@ -224,6 +227,11 @@ done:
     free(build.keep_event);
     free(build.users);
     return status;
+}
+
+topn_status parts_create(topn_context *context, const topn_data *data, uint8_t *membership, topn_split *out)
+{
+    return parts_create_with(context, data, membership, NULL, out);
 }
 
 topn_status require_part(topn_context *context, const topn_split *split, topn_part part, const char *reason)

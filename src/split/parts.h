@@ -3,8 +3,8 @@
  * What protocols share: each says which parts every event goes to, and the parts are made here.
  *
  * Items: a part has exactly the items of the training part, in the same order. Held-out events on items without a
- * training event are dropped and counted, and so are users whom a pair of seen and hidden parts would leave without
- * the one or the other.
+ * training event are dropped and counted (but by protocol cold-items), and so are users whom a pair of seen and hidden
+ * parts would leave without the one or the other.
  */
 #ifndef TOPN_SPLIT_PARTS_H
 #define TOPN_SPLIT_PARTS_H
@@ -29,6 +29,9 @@ enum {
  * held- out events on items without a training event leave it. Adds the counts to the description. DATA when no
  * training event is left. */
 topn_status parts_create(topn_context *context, const topn_data *data, uint8_t *membership, topn_split *out);
+/* The same, but items where known [items] is set stay in all parts even without a training event. */
+topn_status parts_create_with(topn_context *context, const topn_data *data, uint8_t *membership, const bool *known,
+                              topn_split *out);
 /* DATA with `reason` when the part is NULL. */
 topn_status require_part(topn_context *context, const topn_split *split, topn_part part, const char *reason);
 
