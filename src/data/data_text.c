@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/memory.h"
 #include "data/interactions.h"
 
 /* An id as a field: quoted where it holds a tab, a quote at its start or a line end. */
@@ -65,59 +64,23 @@ done:
     return status;
 }
 
-/* Place of the item in the user's row. */
-static uint64_t find_pair(const topn_data *data, uint32_t user, uint32_t item)
+static topn_status write_contexts(topn_context *context, file_writer *file, const topn_data *data)
 {
-    uint64_t low = data->matrix.indptr[user], high = data->matrix.indptr[user + 1];
-    while (low + 1 < high) {
-        const uint64_t middle = low + (high - low) / 2;
-        if (data->matrix.indices[middle] <= item)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* Whether the event of a context is what its pair was merged to. */
-static bool is_pair(const topn_data *data, uint64_t pair, uint64_t at)
-{
+    topn_status status;
     const data_contexts *contexts = &data->contexts;
-    return contexts->events.values[at] == data->matrix.values[pair] &&
-           (!data->times || contexts->times[at] == data->times[pair]);
-}
-
-/* The user's events by context. Of each pair, the one that the pair was merged to comes last, so that reading with the
- * rule "last" gives the pair again. last [longest history] is scratch. Moves *row to the next user's first context. */
-static topn_status write_contexts(file_writer *file, const topn_data *data, uint32_t user, uint64_t *last,
-                                  uint32_t *row)
-{
-    topn_status status = TOPN_OK;
-    const data_contexts *contexts = &data->contexts;
-    const uint64_t begin = data->matrix.indptr[user];
-    const uint32_t first = *row;
-    for (uint64_t pair = begin; pair < data->matrix.indptr[user + 1]; pair++)
-        last[pair - begin] = UINT64_MAX;
-    for (; *row < contexts->events.rows && contexts->users[*row] == user; ++*row) {
-        for (uint64_t at = contexts->events.indptr[*row]; at < contexts->events.indptr[*row + 1]; at++) {
-            const uint64_t pair = find_pair(data, user, contexts->events.indices[at]);
-            if (is_pair(data, pair, at))
-                last[pair - begin] = at;
-        }
-    }
-    for (int pass = 0; pass < 2; pass++) {
-        for (uint32_t context = first; context < *row; context++) {
-            for (uint64_t at = contexts->events.indptr[context]; at < contexts->events.indptr[context + 1]; at++) {
-                const uint32_t item = contexts->events.indices[at];
-                if ((last[find_pair(data, user, item) - begin] == at) == (pass == 0))
-                    continue;
-                TRY(write_event(file, data, user, item, contexts->events.values[at],
-                                contexts->times ? contexts->times[at] : 0,
-                                contexts->values + context * contexts->field_count));
-            }
-        }
+    const uint64_t events = topn_data_context_events(data);
+    context_place *order = NULL;
+    TRY(data_context_order(context, data, &order));
+    for (uint64_t index = 0; index < events; index++) {
+        const uint64_t at = order[index].event;
+        const uint32_t row = order[index].context;
+        TRY(write_event(file, data, contexts->users[row], contexts->events.indices[at], contexts->events.values[at],
+                        contexts->times ? contexts->times[at] : 0, contexts->values + row * contexts->field_count));
+        if (index % 65536 == 0)
+            TRY(progress_report(context, "write", "events", index, events, NAN));
     }
 done:
+    free(order);
     return status;
 }
 
@@ -144,34 +107,31 @@ done:
     return status;
 }
 
+static topn_status write_pairs(topn_context *context, file_writer *file, const topn_data *data)
+{
+    topn_status status = TOPN_OK;
+    const uint32_t users = data->matrix.rows;
+    for (uint32_t user = 0; user < users; user++) {
+        TRY(write_user(file, data, user));
+        if (user % 4096 == 0)
+            TRY(progress_report(context, "write", "users", user, users, NAN));
+    }
+done:
+    return status;
+}
+
 topn_status topn_data_write_text(topn_context *context, const topn_data *data, const char *path)
 {
     if (!context || !data || !path)
         return fail(context, TOPN_ERROR_ARGUMENT, "topn_data_write_text takes a context, data and a path");
     topn_status status;
     file_writer *file = NULL;
-    uint64_t *last = NULL, longest = 0;
-    uint32_t row = 0;
-    const uint32_t users = data->matrix.rows;
-    for (uint32_t user = 0; user < users; user++) {
-        const uint64_t length = data->matrix.indptr[user + 1] - data->matrix.indptr[user];
-        longest = length > longest ? length : longest;
-    }
-    TRY(ALLOCATE(context, longest, &last));
     TRY(file_create(context, path, &file));
     TRY(write_header(file, data));
-    for (uint32_t user = 0; user < users; user++) {
-        if (data->contexts.field_count > 0)
-            TRY(write_contexts(file, data, user, last, &row));
-        else
-            TRY(write_user(file, data, user));
-        if (user % 4096 == 0)
-            TRY(progress_report(context, "write", "users", user, users, NAN));
-    }
+    TRY((data->contexts.field_count > 0 ? write_contexts : write_pairs)(context, file, data));
     status = file_commit(file);
     file = NULL;
 done:
     file_abandon(file);
-    free(last);
     return status;
 }

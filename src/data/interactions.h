@@ -73,6 +73,14 @@ typedef struct data_selection {
 } data_selection;
 topn_status data_select(topn_context *context, const topn_data *data, const data_selection *selection, topn_data **out);
 
+/* Events of contexts in the order in which they are written: by user and context, but of each pair the one that it was
+ * merged to last, so that reading with the rule "last" merges to the same. *out [topn_data_context_events]. */
+typedef struct context_place {
+    uint64_t event;
+    uint32_t context;
+} context_place;
+topn_status data_context_order(topn_context *context, const topn_data *data, context_place **out);
+
 /* Binary form, src/data/data_file.c. `data_open` on a file that is safetensors but holds a model is FORMAT. */
 topn_status data_open(topn_context *context, const char *path, topn_data **out);
 

@@ -39,22 +39,25 @@ static topn_status pour_contexts(topn_context *context, const topn_data *data, c
     topn_status status = TOPN_OK;
     const data_contexts *contexts = &data->contexts;
     uint32_t *codes[MOST_FIELDS] = {NULL}, values[MOST_FIELDS];
+    context_place *order = NULL;
     for (size_t field = 0; field < contexts->field_count; field++)
         TRY(code_table(context, run, &run->pools->fields[field], &contexts->fields[field].values,
                        contexts->fields[field].name, &codes[field]));
     TRY(event_run_grow(run, contexts->events.indptr[contexts->events.rows] + 1));
-    for (uint32_t row = 0; row < contexts->events.rows; row++) {
+    TRY(data_context_order(context, data, &order));
+    for (uint64_t index = 0; index < topn_data_context_events(data); index++) {
+        const uint32_t row = order[index].context;
+        const uint64_t at = order[index].event;
         for (size_t field = 0; field < contexts->field_count; field++) {
             const uint32_t value = contexts->values[row * contexts->field_count + field];
             values[field] = value == FIELD_MISSING ? FIELD_MISSING : codes[field][value];
         }
-        for (uint64_t at = contexts->events.indptr[row]; at < contexts->events.indptr[row + 1]; at++) {
-            event_run_append(run, users[contexts->users[row]], items[contexts->events.indices[at]],
-                             contexts->events.values[at], contexts->times ? contexts->times[at] : 0);
-            event_run_context(run, values);
-        }
+        event_run_append(run, users[contexts->users[row]], items[contexts->events.indices[at]],
+                         contexts->events.values[at], contexts->times ? contexts->times[at] : 0);
+        event_run_context(run, values);
     }
 done:
+    free(order);
     for (size_t field = 0; field < MOST_FIELDS; field++)
         free(codes[field]);
     return status;
