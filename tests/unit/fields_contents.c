@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Files of models of context fields with right checksums and wrong contents: each is refused with the path and the
+ * array or key at fault.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <math.h>
+#include <unistd.h>
+
+#include "sample_model.h"
+
+#include "file_fixture.h" /* after functions whose parameters have its names */
+
+#include <cmocka.h> /* after context.h: it makes a macro of fail */
+
+typedef enum fault { MISSING, SHORTER, NARROWER, NOT_A_NUMBER, INDEX_TOO_LARGE, METADATA } fault;
+
+/* What is done to an array or a key, and what is said of it. */
+typedef struct change {
+    fault fault;
+    const char *name, *value, *message;
+    topn_status status;
+} change;
+
+static const change changes[] = {
+    {MISSING, "fields.0", NULL, "fields.0", TOPN_ERROR_FORMAT},
+    {MISSING, "fields.core", NULL, "fields.core", TOPN_ERROR_FORMAT},
+    {MISSING, "fields.item_gram", NULL, "fields.item_gram", TOPN_ERROR_FORMAT},
+    {MISSING, "fields.item_sum", NULL, "fields.item_sum", TOPN_ERROR_FORMAT},
+    {MISSING, "fields.context_gram", NULL, "fields.context_gram", TOPN_ERROR_FORMAT},
+    {MISSING, "fields.1.values.bytes", NULL, "fields.1.values.bytes", TOPN_ERROR_FORMAT},
+    {SHORTER, "fields.0", NULL, "fields.0: 6 rows for 3 values", TOPN_ERROR_FORMAT},
+    {SHORTER, "fields.1", NULL, "fields.1: 2 rows for 2 values", TOPN_ERROR_FORMAT},
+    {SHORTER, "fields.core", NULL, "array fields.core is no matrix", TOPN_ERROR_FORMAT},
+    {SHORTER, "fields.item_sum", NULL, "fields.item_sum", TOPN_ERROR_FORMAT},
+    {NARROWER, "fields.0", NULL, "fields.core: 1 × 4, not 1 × 2", TOPN_ERROR_FORMAT},
+    {NARROWER, "fields.item_gram", NULL, "fields.item_gram", TOPN_ERROR_FORMAT},
+    {NARROWER, "fields.context_gram", NULL, "fields.context_gram", TOPN_ERROR_FORMAT},
+    {NARROWER, "items", NULL, "items", TOPN_ERROR_FORMAT},
+    {NOT_A_NUMBER, "fields.0", NULL, "fields.0: value 0 is not finite", TOPN_ERROR_NUMERIC},
+    {NOT_A_NUMBER, "fields.1", NULL, "fields.1: value 0 is not finite", TOPN_ERROR_NUMERIC},
+    {NOT_A_NUMBER, "fields.core", NULL, "fields.core: value 0 is not finite", TOPN_ERROR_NUMERIC},
+    {NOT_A_NUMBER, "fields.item_gram", NULL, "fields.item_gram: value 0", TOPN_ERROR_NUMERIC},
+    {NOT_A_NUMBER, "fields.item_sum", NULL, "fields.item_sum: value 0", TOPN_ERROR_NUMERIC},
+    {NOT_A_NUMBER, "fields.context_gram", NULL, "fields.context_gram: value 0", TOPN_ERROR_NUMERIC},
+    {NOT_A_NUMBER, "fields.user_features.values", NULL, "fields.user_features.values: value 0", TOPN_ERROR_NUMERIC},
+    {INDEX_TOO_LARGE, "fields.user_features.indices", NULL, "fields.user_features", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.format", "2", "an encoder \"fields\" in format 2, not 3", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.encoder", "bag", "encoder", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.items", "none", "items", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.items", "shared", "items", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.dimensions", "4", "items", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.composition", "chain", "topn.fields.composition", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.composition", "product", "fields.core", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.biases", "perhaps", "topn.fields.biases", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.biases", "false", "fields.item_gram", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.loss", "hinge", "topn.fields.loss", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.loss", "pointwise", "fields.item_sum", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.confidence", "none at all", "topn.fields.confidence", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.factors", "0", "2 fields of 0 factors", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.factors", "99999999999", "2 fields of 99999999999 factors", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.count", "0", "0 fields", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.count", "34", "34 fields", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.count", "3", "topn.fields.name.2", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.count", "1", "fields.1", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.l2", "-1", "the loss's l2 is -1", TOPN_ERROR_NUMERIC},
+    {METADATA, "topn.fields.l2", "much", "topn.fields.l2", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.alpha", "inf", "topn.fields.alpha", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.fields.user_scale", "nan", "topn.fields.user_scale", TOPN_ERROR_FORMAT},
+};
+
+static void apply(const change *what, tensor *tensors, size_t *count, record *metadata)
+{
+    static float poison[256];
+    static const uint32_t far[] = {3};
+    size_t at = 0;
+    if (what->fault == METADATA) {
+        assert_int_equal(record_set(context, metadata, what->name, "%s", what->value), TOPN_OK);
+        return;
+    }
+    while (at < *count && strcmp(tensors[at].name, what->name) != 0)
+        at++;
+    assert_true(at < *count);
+    tensor *array = &tensors[at];
+    if (what->fault == MISSING) {
+        memmove(array, array + 1, (*count - at - 1) * sizeof *array);
+        --*count;
+    } else if (what->fault == SHORTER) {
+        array->shape[0]--;
+    } else if (what->fault == NARROWER) {
+        array->shape[1]--;
+    } else if (what->fault == INDEX_TOO_LARGE) {
+        array->bytes = far;
+    } else {
+        assert_true(tensor_bytes(array) <= sizeof poison);
+        memcpy(poison, array->bytes, tensor_bytes(array));
+        poison[0] = NAN;
+        array->bytes = poison;
+    }
+}
+
+static void wrong_contents_are_refused(void **state)
+{
+    (void)state;
+    topn_model *model, *loaded;
+    assert_int_equal(sample_model(context, &sample_forms[SAMPLE_TUCKER], true, &model), TOPN_OK);
+    for (size_t index = 0; index < sizeof changes / sizeof *changes; index++) {
+        assert_int_equal(model_save(context, model, path), TOPN_OK);
+        safetensors_file *file;
+        assert_int_equal(safetensors_open(context, path, true, &file), TOPN_OK);
+        tensor tensors[MODEL_TENSORS];
+        size_t count = safetensors_count(file);
+        for (size_t at = 0; at < count; at++)
+            tensors[at] = *safetensors_at(file, at);
+        record metadata;
+        assert_int_equal(record_copy(context, safetensors_metadata(file), &metadata), TOPN_OK);
+        apply(&changes[index], tensors, &count, &metadata);
+        assert_int_equal(safetensors_write(context, again, tensors, count, &metadata), TOPN_OK);
+        record_clear(&metadata);
+        safetensors_close(file);
+        const topn_status status = model_load(context, again, &loaded);
+        const char *message = topn_context_message(context);
+        if (status != changes[index].status || loaded || !strstr(message, changes[index].message) ||
+            !strstr(message, again))
+            fail_msg("change %zu (%s): %s: %s", index, changes[index].name, topn_status_name(status), message);
+    }
+    topn_model_free(model);
+}
+
+static void cuts_are_noticed(void **state)
+{
+    (void)state;
+    topn_model *model, *loaded;
+    assert_int_equal(sample_model(context, &sample_forms[SAMPLE_FIELDS], true, &model), TOPN_OK);
+    assert_int_equal(model_save(context, model, path), TOPN_OK);
+    topn_model_free(model);
+    size_t size;
+    unsigned char *bytes = file_bytes(path, &size);
+    for (size_t cut = 0; cut < size; cut += 7) {
+        file_put(path, bytes, cut);
+        assert_int_equal(model_load(context, path, &loaded), TOPN_ERROR_FORMAT);
+        assert_null(loaded);
+    }
+    free(bytes);
+}
+
+static void memory_failures_are_clean(void **state)
+{
+    (void)state;
+    topn_model *model;
+    int steps = 0;
+    assert_int_equal(sample_model(context, &sample_forms[SAMPLE_TUCKER], true, &model), TOPN_OK);
+    assert_int_equal(model_save(context, model, path), TOPN_OK);
+    for (uint64_t at = 1;; at++, steps++) {
+        topn_model *loaded, *copy = NULL;
+        memory_fail_after(at);
+        topn_status status = model_load(context, path, &loaded);
+        if (status == TOPN_OK)
+            status = model_copy(context, loaded, &copy);
+        memory_fail_after(0);
+        topn_model_free(loaded);
+        topn_model_free(copy);
+        if (status == TOPN_OK)
+            break;
+        assert_int_equal(status, TOPN_ERROR_MEMORY);
+    }
+    assert_true(steps > 80);
+    topn_model_free(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_contents_are_refused),
+        cmocka_unit_test(cuts_are_noticed),
+        cmocka_unit_test(memory_failures_are_clean),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
