@@ -17,13 +17,15 @@ static int probe(const char *path, const unsigned char *head, size_t size)
     return safetensors_looks_like(head, size) ? 100 : 0;
 }
 
-/* Codes of all ids of a table. */
+/* Codes of the ids of a table, but of those that `left_out` names (NULL = none). */
 static topn_status code_table(topn_context *context, event_run *run, id_pool *pool, const string_table *table,
-                              const char *what, uint32_t **out)
+                              const char *what, const bool *left_out, uint32_t **out)
 {
     topn_status status;
     TRY(ALLOCATE(context, table->count, out));
     for (uint32_t index = 0; index < table->count; index++) {
+        if (left_out && left_out[index])
+            continue;
         const char *id = string_table_get(table, index);
         if (!event_run_id(run, pool, (const unsigned char *)id, strlen(id), false, what, &(*out)[index]))
             return fail(context, run->status, "%s \"%s\": %s", what, id, run->message);
@@ -32,7 +34,22 @@ done:
     return status;
 }
 
-/* Events with their contexts. Users without events are not poured: side files of features may know them. */
+/* Who has no event. Where there are features, these bring them back after the filters (features_join). */
+static topn_status without_events(topn_context *context, const topn_data *data, bool **users, bool **items)
+{
+    topn_status status;
+    TRY(ALLOCATE(context, data->matrix.rows, users));
+    TRY(ALLOCATE(context, data->matrix.columns, items));
+    memset(*items, true, data->matrix.columns);
+    for (uint32_t user = 0; user < data->matrix.rows; user++)
+        (*users)[user] = data->matrix.indptr[user] == data->matrix.indptr[user + 1];
+    for (uint64_t at = 0; at < data->matrix.indptr[data->matrix.rows]; at++)
+        (*items)[data->matrix.indices[at]] = false;
+done:
+    return status;
+}
+
+/* Events with their contexts. */
 static topn_status pour_contexts(topn_context *context, const topn_data *data, const uint32_t *users,
                                  const uint32_t *items, event_run *run)
 {
@@ -42,7 +59,7 @@ static topn_status pour_contexts(topn_context *context, const topn_data *data, c
     context_place *order = NULL;
     for (size_t field = 0; field < contexts->field_count; field++)
         TRY(code_table(context, run, &run->pools->fields[field], &contexts->fields[field].values,
-                       contexts->fields[field].name, &codes[field]));
+                       contexts->fields[field].name, NULL, &codes[field]));
     TRY(event_run_grow(run, contexts->events.indptr[contexts->events.rows] + 1));
     TRY(data_context_order(context, data, &order));
     for (uint64_t index = 0; index < topn_data_context_events(data); index++) {
@@ -67,6 +84,7 @@ static topn_status pour(topn_context *context, const topn_data *data, event_sink
 {
     topn_status status;
     uint32_t *users = NULL, *items = NULL;
+    bool *lone_users = NULL, *lone_items = NULL;
     size_t first;
     sink->has_weights = data->has_weights;
     sink->has_times = data->times != NULL;
@@ -75,8 +93,11 @@ static topn_status pour(topn_context *context, const topn_data *data, event_sink
     TRY(event_sink_runs(context, sink, 1, &first));
     event_run_begin(sink, first, 0);
     event_run *run = sink->runs[first];
-    TRY(code_table(context, run, &run->pools->users, &data->user_ids, "user", &users));
-    TRY(code_table(context, run, &run->pools->items, &data->item_ids, "item", &items));
+    TRY(without_events(context, data, &lone_users, &lone_items));
+    TRY(code_table(context, run, &run->pools->users, &data->user_ids, "user",
+                   data->user_features.names.count ? lone_users : NULL, &users));
+    TRY(code_table(context, run, &run->pools->items, &data->item_ids, "item",
+                   data->item_features.names.count ? lone_items : NULL, &items));
     if (data->contexts.field_count > 0) {
         TRY(pour_contexts(context, data, users, items, run));
         goto done;
@@ -93,6 +114,8 @@ static topn_status pour(topn_context *context, const topn_data *data, event_sink
 done:
     free(users);
     free(items);
+    free(lone_users);
+    free(lone_items);
     return status;
 }
 
