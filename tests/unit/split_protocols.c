@@ -140,6 +140,8 @@ static const struct {
     {"weak", "test-share 0 validation-share 0.5"},
     {"leave-last-out", "min-events 2"},
     {"leave-last-out", "validation false"},
+    {"cold-items", "test-share 0.3 validation-share 0.2"},
+    {"cold-items", "test-share 0.1 min-events 9"},
 };
 
 static void random_protocols_keep_their_promises(void **state)
@@ -171,6 +173,40 @@ static void random_protocols_keep_their_promises(void **state)
         }
         topn_data_free(data);
     }
+}
+
+/* No event of a hidden item trains or is seen, every event of one is hidden or of a user who is left out, and the parts
+ * hold all items. */
+static void cold_items_are_hidden_whole(void **state)
+{
+    (void)state;
+    topn_context context = {.threads = 1, .seed = 4};
+    topn_data *data = made_random_data(USERS, ITEMS, false, 3);
+    topn_split split;
+    uint32_t hidden_items = 0;
+    assert_int_equal(run(&context, "cold-items", "test-share 0.25", data, NULL, &split), TOPN_OK);
+    const topn_data *train = split.parts[TOPN_PART_TRAIN], *hidden = split.parts[TOPN_PART_TEST_HIDDEN];
+    assert_int_equal(topn_data_items(train), ITEMS);
+    uint64_t counts[4][ITEMS] = {{0}};
+    const topn_data *const parts[4] = {train, split.parts[TOPN_PART_TEST_SEEN], hidden, data};
+    for (int part = 0; part < 4; part++)
+        for (uint64_t at = 0; at < topn_data_events(parts[part]); at++)
+            counts[part][parts[part]->matrix.indices[at]]++;
+    for (uint32_t item = 0; item < ITEMS; item++) {
+        assert_string_equal(topn_data_item_id(hidden, item), topn_data_item_id(data, item));
+        const bool is_hidden = counts[0][item] == 0;
+        hidden_items += is_hidden;
+        if (is_hidden)
+            assert_true(counts[1][item] == 0 && counts[2][item] > 0);
+        else
+            assert_true(counts[0][item] == counts[3][item] && counts[2][item] == 0);
+    }
+    assert_int_equal(hidden_items, ITEMS / 4);
+    assert_int_equal(count_of(&split, "test.hidden-items"), ITEMS / 4);
+    assert_int_equal(topn_data_events(train) + topn_data_events(hidden) + count_of(&split, "dropped.test-events"),
+                     topn_data_events(data));
+    clear(&split);
+    topn_data_free(data);
 }
 
 static uint64_t length_of(const topn_data *data, const char *user)
@@ -415,8 +451,9 @@ static void failing_allocations(void **state)
                                     {"weak", "min-events 2 test-share 0.5"},
                                     {"leave-last-out", "min-events 2"},
                                     {"temporal", ""},
+                                    {"cold-items", "test-share 0.4 validation-share 0.2"},
                                     {"fixed", "validation-share 0.4 min-events 2"}};
-    for (int index = 0; index < 5; index++) {
+    for (int index = 0; index < 6; index++) {
         const protocol *chosen = protocol_find(names[index][0]);
         topn_status status = TOPN_ERROR_MEMORY;
         for (uint64_t at = 1; status == TOPN_ERROR_MEMORY; at++) {
@@ -447,6 +484,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_protocols_keep_their_promises),
+        cmocka_unit_test(cold_items_are_hidden_whole),
         cmocka_unit_test(strong_holds_out_as_many_as_asked),
         cmocka_unit_test(weak_hides_shares_rounded_down),
         cmocka_unit_test(last_events_are_last),
