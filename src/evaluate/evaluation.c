@@ -28,6 +28,10 @@ static const option_row evaluation_options[] = {
     OPTION_CHOICE(evaluation_params, per_context, "per-context", "auto", "auto|yes|no",
                   "a list for each context of a user that has hidden events, and not one for the user; auto: where the "
                   "hidden events have contexts and the model knows fields of them"),
+    OPTION_CHOICE(
+        evaluation_params, rank_items, "rank-items", "all", "all|hidden",
+        "rank all items, or only those that some user has a hidden event on: after a split by cold-items, the "
+        "held-out items among each other"),
 };
 
 const option_table evaluation_option_table = OPTION_TABLE(evaluation_params, evaluation_options);
@@ -46,6 +50,8 @@ typedef struct evaluation {
     const evaluation_params *params;
     metric_list metrics;
     evaluation_cases cases;
+    uint32_t *unranked; /* [unranked_count] ascending, items that are ranked for nobody */
+    size_t unranked_count;
     bool sampled;
     double *novelty;           /* [items] when a metric needs it */
     const char *novelty_basis; /* whose events it was counted on */
@@ -78,6 +84,7 @@ static void evaluation_clear(evaluation *run)
         free(run->block_message[block]);
     free(run->counts);
     free(run->novelty);
+    free(run->unranked);
     free(run->block_status);
     free(run->block_message);
     metric_list_clear(&run->metrics);
@@ -166,6 +173,26 @@ static topn_status choose_contexts(topn_context *context, const evaluation *run,
     return TOPN_OK;
 }
 
+/* --rank-items hidden: the items without a hidden event of an evaluated user. */
+static topn_status choose_items(topn_context *context, evaluation *run)
+{
+    topn_status status;
+    bool *ranked = NULL;
+    const item_rows *hidden = &run->cases.hidden;
+    if (run->params->rank_items == RANK_ALL)
+        return TOPN_OK;
+    TRY(ALLOCATE_ZEROED(context, run->model->items, &ranked));
+    TRY(ALLOCATE(context, run->model->items, &run->unranked));
+    for (uint64_t at = 0; at < hidden->indptr[run->cases.users]; at++)
+        ranked[hidden->items[at]] = true;
+    for (uint32_t item = 0; item < run->model->items; item++)
+        if (!ranked[item])
+            run->unranked[run->unranked_count++] = item;
+done:
+    free(ranked);
+    return status;
+}
+
 static topn_status prepare(topn_context *context, const topn_retriever *retriever, const topn_data *seen,
                            const topn_data *hidden, const topn_data *candidates, evaluation *run)
 {
@@ -177,6 +204,7 @@ static topn_status prepare(topn_context *context, const topn_retriever *retrieve
     TRY(choose_contexts(context, run, hidden, &contexts));
     TRY(cases_create(context, run->model, seen, hidden, candidates, params->unknown_items == UNKNOWN_DROP, contexts,
                      &run->cases));
+    TRY(choose_items(context, run));
     if (run->metrics.needs & NEED_NOVELTY)
         TRY(create_novelty(context, run, seen));
     TRY(ALLOCATE_ZEROED(context, run->metrics.count, &run->counts));
@@ -254,6 +282,7 @@ static topn_status evaluate_block(evaluation *run, worker *own, size_t block)
             .hidden = row_of(&cases->hidden, user),
             .masked = run->params->include_seen ? (item_list){0} : row_of(&cases->seen, user),
             .candidates = row_of(&cases->candidates, user),
+            .unranked = {run->unranked, run->unranked_count},
             .sampled = run->sampled,
             .relevant = cases->relevant[user],
             .needs = run->metrics.needs,
@@ -323,6 +352,9 @@ static topn_status state_protocol(topn_context *context, const evaluation *run, 
     if (run->sampled)
         TRY(record_set(context, facts, "protocol", "sampled candidates, %.1f per user, ranked with the hidden items",
                        mean_candidates(cases)));
+    else if (run->params->rank_items == RANK_HIDDEN)
+        TRY(record_set(context, facts, "protocol", "ranking of the %" PRIu32 " items that hidden events are on",
+                       run->model->items - (uint32_t)run->unranked_count));
     else
         TRY(record_set(context, facts, "protocol", "full ranking of all %" PRIu32 " items", run->model->items));
     TRY(record_set(context, facts, "seen-items", "%s", run->params->include_seen ? "ranked, too" : "left out"));

@@ -12,6 +12,7 @@
 
 enum { UNKNOWN_MISS, UNKNOWN_DROP };
 enum { CONTEXTS_AUTO, CONTEXTS_YES, CONTEXTS_NO };
+enum { RANK_ALL, RANK_HIDDEN };
 
 typedef struct evaluation_params {
     char *metrics;
@@ -20,6 +21,7 @@ typedef struct evaluation_params {
     int unknown_items; /* UNKNOWN_… */
     bool include_seen;
     int per_context; /* CONTEXTS_… */
+    int rank_items;  /* RANK_… */
 } evaluation_params;
 extern const option_table evaluation_option_table;
 

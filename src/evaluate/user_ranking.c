@@ -139,6 +139,8 @@ topn_status rank_user(topn_context *context, ranking_scratch *scratch, const ran
         out->scored = count_scored(scores, items);
     if (task->sampled)
         TRY(keep_candidates(context, scratch, task, scores, items));
+    for (size_t index = 0; index < task->unranked.count; index++)
+        scores[task->unranked.items[index]] = -INFINITY;
     for (size_t index = 0; index < task->masked.count; index++)
         scores[task->masked.items[index]] = -INFINITY;
     if (task->needs & NEED_AUC)

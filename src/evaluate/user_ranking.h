@@ -30,6 +30,7 @@ typedef struct ranking_task {
     item_list hidden;     /* items the user did take and the model knows */
     item_list masked;     /* items that may not be ranked */
     item_list candidates; /* when sampled: rank only these and the hidden ones */
+    item_list unranked;   /* items that are ranked for nobody */
     bool sampled;
     uint64_t relevant; /* |R| ≥ hidden.count; the items that are not in `hidden` can never be hits */
     int needs;         /* metric_need, or-ed */

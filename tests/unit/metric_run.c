@@ -88,6 +88,43 @@ static void same_bits_at_any_thread_count(void **state)
         topn_report_free(reports[index]);
 }
 
+/* Ranking only items with hidden events is ranking with these as everybody's candidates. */
+static void items_with_hidden_events_alone(void **state)
+{
+    enum { COLD = 12 };
+    const setting *all = *state;
+    topn_context context = {.threads = 2, .seed = 3};
+    bool keep_item[ITEMS] = {false};
+    static uint32_t pairs[USERS * COLD][2];
+    topn_data *hidden, *candidates;
+    topn_report *one, *two, *full;
+    for (uint32_t user = 0; user < USERS; user++)
+        for (uint32_t item = 0; item < COLD; item++) {
+            pairs[user * COLD + item][0] = user;
+            pairs[user * COLD + item][1] = 3 * item;
+            keep_item[3 * item] = true;
+        }
+    const data_selection selection = {.keep_item = keep_item, .compact_items = true, .drop_empty_users = true};
+    made(data_select(NULL, all->hidden, &selection, &hidden));
+    candidates = made_data(USERS, ITEMS, (const uint32_t(*)[2])pairs, NULL, USERS * COLD);
+    evaluation_params params = {
+        .metrics = (char *)"ndcg@10,recall@5,auc", .bootstrap = 10, .confidence = 0.95, .rank_items = RANK_HIDDEN};
+    assert_int_equal(evaluate_run(&context, all->retriever, all->seen, hidden, NULL, &params, &one), TOPN_OK);
+    params.rank_items = RANK_ALL;
+    assert_int_equal(evaluate_run(&context, all->retriever, all->seen, hidden, candidates, &params, &two), TOPN_OK);
+    assert_int_equal(evaluate_run(&context, all->retriever, all->seen, hidden, NULL, &params, &full), TOPN_OK);
+    assert_same_numbers(one, two);
+    assert_memory_equal(one->values, two->values, one->users * one->metric_count * sizeof *one->values);
+    assert_true(topn_report_value(one, 0, 0) > 0);
+    assert_memory_not_equal(one->values, full->values, one->users * one->metric_count * sizeof *one->values);
+    assert_string_equal(record_get(&one->facts, "protocol"), "ranking of the 12 items that hidden events are on");
+    topn_report_free(one);
+    topn_report_free(two);
+    topn_report_free(full);
+    topn_data_free(hidden);
+    topn_data_free(candidates);
+}
+
 /* Users in another order, with the same ids: the same values per user, and the same means but for rounding. */
 static void order_of_users_changes_nothing(void **state)
 {
@@ -320,6 +357,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bits_at_any_thread_count),
+        cmocka_unit_test(items_with_hidden_events_alone),
         cmocka_unit_test(order_of_users_changes_nothing),
         cmocka_unit_test(states_what_it_did),
         cmocka_unit_test(weighted_histories),
