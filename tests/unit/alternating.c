@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "numeric/sparse.h"
 #include "train/alternating/solver.h"
+#include "train/alternating/sweeps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
