@@ -162,10 +162,13 @@ static void compare_answers(const topn_model *left, const topn_model *right)
         uint32_t items[2][ITEMS];
         float scores[2][ITEMS], parts[ITEMS], bias;
         size_t found[2];
-        topn_request request = {0};
-        request.history_length = topn_model_history(left, user, &request.history, &request.weights);
-        for (int side = 0; side < 2; side++)
-            check(topn_recommend(queries[side], &request, ITEMS, items[side], scores[side], &found[side]));
+        topn_request requests[2] = {0}, request;
+        for (int side = 0; side < 2; side++) {
+            topn_request *own = &requests[side];
+            own->history_length = topn_model_history(models[side], user, &own->history, &own->weights);
+            check(topn_recommend(queries[side], own, ITEMS, items[side], scores[side], &found[side]));
+        }
+        request = requests[0];
         assert_int_equal(found[0], found[1]);
         assert_int_equal(found[0], ITEMS - request.history_length);
         assert_memory_equal(items[0], items[1], found[0] * sizeof(uint32_t));
