@@ -24,6 +24,12 @@ static void print_json(const topn_model *model)
     }
     json_object_set_new(object, "items", json_integer(topn_model_items(model)));
     json_object_set_new(object, "users", json_integer(topn_model_users(model)));
+    if (topn_model_fields(model)) {
+        json_t *fields = json_array();
+        for (size_t field = 0; field < topn_model_fields(model); field++)
+            json_array_append_new(fields, text_json(topn_model_field_name(model, field)));
+        json_object_set_new(object, "context_fields", fields);
+    }
     json_object_set_new(object, "metadata", facts);
     json_object_set_new(object, "arrays", arrays);
     json_print(object, true);
@@ -40,6 +46,10 @@ static void print_tables(const topn_model *model, output_format format)
     table_cell(facts, "%" PRIu32, topn_model_items(model));
     table_text(facts, "users");
     table_cell(facts, "%" PRIu32, topn_model_users(model));
+    for (size_t field = 0; field < topn_model_fields(model); field++) {
+        table_text(facts, "context field");
+        table_text(facts, topn_model_field_name(model, field));
+    }
     for (size_t i = 0; topn_model_metadata(model, i, &key, &value); i++) {
         table_text(facts, key);
         table_text(facts, value);
