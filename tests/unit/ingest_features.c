@@ -260,6 +260,73 @@ static void events_move_with_their_users(void **state)
     topn_data_free(with);
 }
 
+/* Opens the file `again` with one byte of an array changed, or without the array, under right checksums. */
+static topn_status open_changed(const char *array, uint64_t byte, unsigned char value, bool without)
+{
+    topn_data *opened;
+    safetensors_file *file;
+    tensor tensors[64];
+    unsigned char copy[512];
+    size_t count = 0;
+    record metadata;
+    assert_int_equal(safetensors_open(context, again, true, &file), TOPN_OK);
+    for (size_t at = 0; at < safetensors_count(file); at++) {
+        tensors[count] = *safetensors_at(file, at);
+        if (strcmp(tensors[count].name, array) == 0) {
+            assert_true(tensor_bytes(&tensors[count]) <= sizeof copy);
+            memcpy(copy, tensors[count].bytes, tensor_bytes(&tensors[count]));
+            copy[byte] = value;
+            tensors[count].bytes = copy;
+            count -= without;
+        }
+        count++;
+    }
+    assert_int_equal(record_copy(context, safetensors_metadata(file), &metadata), TOPN_OK);
+    assert_int_equal(safetensors_write(context, path, tensors, count, &metadata), TOPN_OK);
+    record_clear(&metadata);
+    safetensors_close(file);
+    const topn_status status = data_open(context, path, &opened);
+    topn_data_free(opened);
+    return status;
+}
+
+/* Whatever is wrong with the arrays of contexts and features, the file is refused. */
+static void damaged_files(void **state)
+{
+    (void)state;
+    const char *events = "user,item,rating,timestamp,h,g\n5,5,1,10,a,x\n5,7,2,20,b,\n2,7,3,30,,x\n2,5,4,40,a,y\n";
+    topn_data *data;
+    safetensors_file *file;
+    put(path, "id,g\nx,1\n5,2\n3,2\n");
+    assert_int_equal(read_bytes(context, events, strlen(events),
+                                OPTIONS("context-columns", "h,g", "user-features", path, "item-features", path), &data),
+                     TOPN_OK);
+    assert_int_equal(topn_data_save(context, data, again), TOPN_OK);
+    topn_data_free(data);
+    assert_int_equal(safetensors_open(context, again, true, &file), TOPN_OK);
+    size_t arrays = 0;
+    for (size_t index = 0; index < safetensors_count(file); index++) {
+        const tensor *array = safetensors_at(file, index);
+        if (!strstr(array->name, "context") && !strstr(array->name, "feature"))
+            continue;
+        arrays++;
+        if (open_changed(array->name, 0, 0, true) != TOPN_ERROR_FORMAT)
+            fail_msg("opened without %s", array->name);
+        for (uint64_t byte = 0; byte < tensor_bytes(array); byte += 11) { /* every write waits for the disk */
+            const unsigned char old = ((const unsigned char *)array->bytes)[byte];
+            const unsigned char value = byte % 2 ? old ^ 0x80 : old + 1;
+            if (open_changed(array->name, byte, value, false) != TOPN_ERROR_FORMAT)
+                fail_msg("opened with byte %d of %s changed", (int)byte, array->name);
+        }
+    }
+    assert_int_equal(arrays, 2 + 2 * 2 + 2 + 3 + 1 + 2 * 5);
+    safetensors_close(file);
+    assert_int_equal(open_changed("contexts.values", 0, 77, false), TOPN_ERROR_FORMAT);
+    assert_non_null(strstr(topn_context_message(context), "has value 77 of 2 in field \"h\""));
+    assert_int_equal(open_changed("contexts.events.indices", 0, 0, false), TOPN_ERROR_FORMAT);
+    assert_non_null(strstr(topn_context_message(context), "has an event that the user has not"));
+}
+
 static void selections_take_rows(void **state)
 {
     (void)state;
@@ -343,6 +410,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(features_meet_events),
         cmocka_unit_test(events_move_with_their_users),
+        cmocka_unit_test(damaged_files),
         cmocka_unit_test(selections_take_rows),
         cmocka_unit_test(several_files),
         cmocka_unit_test(failing_allocations),
