@@ -21,7 +21,7 @@ static int run(struct session *session)
     STEP(session_read(session, session_operand(session, 1), NULL, &data));
     STEP(session_check(session, topn_model_add_items(session->context, model, data, &grown)));
     STEP(session_check(session, topn_model_save(session->context, grown, output)));
-    inform("%s: %" PRIu32 " items more than the %" PRIu32 " of %s", output,
+    inform("%s: %" PRIu32 " new beside the %" PRIu32 " items of %s", output,
            topn_model_items(grown) - topn_model_items(model), topn_model_items(model), session_operand(session, 0));
 done:
     topn_data_free(data);

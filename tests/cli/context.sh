@@ -46,6 +46,16 @@ refused 1 'there is no table "weekday"' export "$model" --to csv --table weekday
 printf 'user,item\nanna,new\n' >new.csv
 refused 1 'the pairwise loss compares a new item' add-items "$model" new.csv -o grown.safetensors
 make_events 60 30 8 >events.csv
+good train ials events.csv -o small.safetensors --factors 8 --sweeps 3
+{ echo user,item; for user in 1 2 3 4 5; do echo "u$user,new"; done; echo stranger,new; } >new.csv
+good add-items small.safetensors new.csv -o grown.safetensors
+has stderr 'grown.safetensors: 1 new beside the '
+good recommend grown.safetensors --history new -n 3
+good similar grown.safetensors --item new -n 3
+good inspect grown.safetensors
+has stdout '^added.items  *1$'
+refused 1 'there is none to add' add-items grown.safetensors new.csv -o again.safetensors
+rm grown.safetensors
 good train ease events.csv -o ease.safetensors
 refused 1 "this model's items have no rows that could be solved for" add-items ease.safetensors new.csv -o grown.safetensors
 refused 1 'this model knows no context' recommend ease.safetensors --user u7 --context hour=evening
