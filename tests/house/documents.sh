@@ -33,8 +33,8 @@ for document in *.md docs/*.md examples/data/*.md; do
             fault "$document: topn ${help[*]}: no such command: $line"
             continue
         }
-        for option in $(grep -oE '(^| )--[a-z][a-z0-9-]*' <<<"$line" || true); do
-            grep -qE -- "(^|[ ,])$option( |\$|,)" "$folder/help" || fault "$document: topn ${help[*]} has no $option: $line"
+        for option in $(sed 's/ --no-/ --/g' <<<"$line" | grep -oE '(^| )--[a-z][a-z0-9-]*' || true); do
+            grep -qE -- "(^|[ ,])--(\[no-\])?${option#--}( |\$|,)" "$folder/help" || fault "$document: topn ${help[*]} has no $option: $line"
         done
     done < <(sed -e ':a' -e '/\\$/{N;s/\\\n */ /;ta' -e '}' "$document" |
         awk '/^```/ {inside = !inside; next} inside {print "`" $0 "`"; next} {print}' |

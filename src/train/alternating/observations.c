@@ -69,7 +69,7 @@ static topn_status event_values(topn_context *context, const sparse_matrix *even
             event_weight(loss, has_weights ? events->values[at] : 1, &alpha, &label);
             if (!isfinite(alpha) || alpha < 0) {
                 TRY(fail(context, TOPN_ERROR_DATA,
-                         "an event of weight %g has no place in the loss: --confidence %s needs weights of 0 or more",
+                         "an event of weight %g has no place in the loss: --event-weight %s needs weights of 0 or more",
                          (double)events->values[at], loss->confidence == CONFIDENCE_LOG ? "log" : "linear"));
             }
             if (out->pairs.values)

@@ -74,9 +74,10 @@ typedef struct alternating_params {
         OPTION_REAL(params, alternating.unobserved_weight, "unobserved-weight", 0.1, 0, 1e12,                          \
                     "α₀: weight of every pair, observed or not, with label 0"),                                        \
         OPTION_REAL(params, alternating.alpha, "alpha", 1, 0, 1e12, "α: weight of an event"),                          \
-        OPTION_CHOICE(params, alternating.confidence, "confidence", "none", "none|linear|log",                         \
+        OPTION_CHOICE(params, alternating.confidence, "event-weight", "none", "none|linear|log",                       \
                       "what the weight w of an event adds to α: nothing, scale·w, or scale·ln(1 + w)"),                \
-        OPTION_REAL(params, alternating.confidence_scale, "confidence-scale", 1, 0, 1e12, "scale of --confidence"),    \
+        OPTION_REAL(params, alternating.confidence_scale, "event-weight-scale", 1, 0, 1e12,                            \
+                    "scale of --event-weight"),                                                                        \
         OPTION_REAL_AUTO(params, alternating.dislike_below, "dislike-below", "auto", -1e12, 1e12,                      \
                          "events of less weight are dislikes, with label 0; auto = none"),                             \
         OPTION_REAL(params, alternating.user_weight_exponent, "user-weight-exponent", 0, 0, 4,                         \
