@@ -41,7 +41,9 @@ topn_status workspaces_create(const half_sweep *sweep, size_t field, uint64_t lo
         TRY(ALLOCATE(context, rows * columns, &work->rows));
         TRY(ALLOCATE(context, rows, &work->residual));
         TRY(ALLOCATE(context, 5 * width, &work->vectors));
-        TRY(ALLOCATE(context, width + (sweep->plain ? 0 : width * width), &work->implicit));
+        TRY(ALLOCATE(context, width + (has_own_matrix(sweep) ? width * width : 0), &work->implicit));
+        if (sweep->z)
+            TRY(ALLOCATE(context, 2 * d + 2 * width, &work->pairs));
         if (!sweep->conjugate)
             TRY(ALLOCATE(context, columns * columns, &work->h));
         if (!sweep->plain) {
@@ -71,6 +73,7 @@ void workspaces_free(workspace *workspaces, int threads)
         free(work->vectors);
         free(work->implicit);
         free(work->pulled);
+        free(work->pairs);
         free(work->phi);
     }
     free(workspaces);
@@ -173,8 +176,8 @@ bool block_step(const half_sweep *sweep, const block_members *members, workspace
     float *g = work->vectors;
     bool solved = true;
     at.t = work->implicit;
-    at.m = sweep->plain ? sweep->gram : work->implicit + at.width;
-    if (sweep->plain) {
+    at.m = has_own_matrix(sweep) ? work->implicit + at.width : sweep->gram;
+    if (!has_own_matrix(sweep)) {
         at.m_scale = plain_implicit(sweep, members, at.theta, at.t);
     } else {
         memset(work->implicit, 0, (at.width + at.width * at.width) * sizeof *work->implicit);
@@ -304,7 +307,7 @@ static void prepare(shared_step *shared, float *implicit)
     const half_sweep *sweep = at->sweep;
     const size_t tasks = (at->members->count + (size_t)SHARED_MEMBERS - 1) / SHARED_MEMBERS;
     at->t = implicit;
-    if (sweep->plain) {
+    if (!has_own_matrix(sweep)) {
         at->m = sweep->gram;
         at->m_scale = plain_implicit(sweep, at->members, at->theta, at->t);
     } else {
@@ -355,7 +358,7 @@ topn_status shared_block_step(const half_sweep *sweep, const block_members *memb
     TRY(ALLOCATE(context, members->observations, &residual));
     shared.at = begin_step(sweep, members, residual);
     const size_t width = shared.at.width, columns = step_columns(sweep, width);
-    const size_t square = width + (sweep->plain ? 0 : width * width),
+    const size_t square = width + (has_own_matrix(sweep) ? width * width : 0),
                  summed = columns + (sweep->conjugate ? 0 : columns * columns);
     shared.slot_floats = square > summed ? square : summed;
     shared.slot_count = MOST_SLOT_FLOATS / shared.slot_floats;

@@ -2,6 +2,9 @@
  *
  * Inside of the solver: what half a sweep works with, and the sufficient statistics of a block.
  *
+ * Pairwise, for the contexts: alpha holds N, the weights are those of P2 eq. 45, and add_implicit takes
+ * v_e G − p_e zᵀ − z p_eᵀ in place of v_e G; M is then a matrix of the block's own for plain sides, too.
+ *
  * Rows j of a block's observations are scaled by √α where α differs between events, and so are residuals; then
  * H += alpha·Σ j jᵀ and g += alpha·Σ r j with alpha = 1.
  */
@@ -23,6 +26,7 @@ typedef struct half_sweep {
     float alpha;
     size_t dimensions; /* D */
     bool plain;        /* J is the identity: rows j are columns of ψ */
+    const float *z;    /* [D] of the pairwise loss (pairwise.h), else NULL */
     bool conjugate;
     int64_t steps; /* of conjugate gradients */
     size_t block;  /* columns at a time, 0 = all */
@@ -36,6 +40,12 @@ typedef struct block_members {
     uint32_t first, count;
     uint64_t observations;
 } block_members;
+/* Whether a block has a matrix M of its own; else it is a multiple of `gram`. */
+static inline bool has_own_matrix(const half_sweep *sweep)
+{
+    return !sweep->plain || sweep->z;
+}
+
 block_members members_of(const half_sweep *sweep, side_block block);
 
 /* Where in the observations of a block: so many of this member's are done. */
@@ -55,6 +65,7 @@ typedef struct workspace {
     float *vectors;  /* [5 × width]: g, then those of conjugate gradients */
     float *implicit; /* t [width] and, unless plain, M [width × width] */
     float *pulled;   /* [(D + max(D, width)) × width], NULL when plain */
+    float *pairs;    /* [2·D + 2·width], NULL unless pairwise */
     float *phi;      /* [D] */
 } workspace;
 
@@ -65,8 +76,8 @@ void fill_rows(const half_sweep *sweep, const block_members *members, block_curs
 /* Their residuals √α(ŷ − y), out [count]. */
 void fill_residuals(const half_sweep *sweep, const block_members *members, block_cursor from, uint64_t count,
                     workspace *work, float *out);
-/* Adds α₀ Σ v_e Jᵀ G J to m [width × width] and α₀ Σ v_e Jᵀ G φ_e to t [width] for members begin … end − 1. Not for
- * plain sides. */
+/* Adds α₀ Σ v_e Jᵀ G J to m [width × width] and α₀ Σ v_e Jᵀ G φ_e to t [width] for members begin … end − 1. For
+ * plain sides only when pairwise. */
 void add_implicit(const half_sweep *sweep, const block_members *members, uint32_t begin, uint32_t end, workspace *work,
                   float *m, float *t);
 /* The same of a plain side's one entity, where M is G: returns its factor v. t is set. */

@@ -5,6 +5,7 @@
 #include "base/threads.h"
 #include "base/vector.h"
 #include "numeric/weighted_gram.h"
+#include "train/alternating/pairwise.h"
 #include "train/alternating/solver.h"
 
 enum { BLOCK = 256 }; /* entities whose squares are summed together */
@@ -85,19 +86,28 @@ topn_status alternating_loss(topn_context *context, const alternating_problem *p
     float *owned[2] = {NULL, NULL};
     const float *rows[2];
     double *grams[2] = {NULL, NULL};
+    float *pair_weights = NULL; /* v of P2 eq. 45 */
+    const bool pairwise = problem->loss.pairwise;
     *out = (loss_parts){0};
+    if (pairwise)
+        TRY(pairwise_weights(context, problem, &pair_weights));
     for (int s = 0; s < 2; s++) {
+        const float *weights = pairwise && s == SIDE_CONTEXTS ? pair_weights : problem->weights[s];
         TRY(side_rows(context, &problem->sides[s], &owned[s], &rows[s]));
         TRY(ALLOCATE(context, d * d, &grams[s]));
-        TRY(weighted_gram(context, rows[s], problem->sides[s].entities, d, problem->weights[s], grams[s]));
+        TRY(weighted_gram(context, rows[s], problem->sides[s].entities, d, weights, grams[s]));
     }
-    TRY(observed_part(context, &problem->observed[SIDE_CONTEXTS], rows[SIDE_CONTEXTS], rows[SIDE_ITEMS], d,
-                      &out->observed));
+    if (pairwise)
+        TRY(pairwise_loss(context, problem, rows[SIDE_CONTEXTS], rows[SIDE_ITEMS], &out->observed));
+    else
+        TRY(observed_part(context, &problem->observed[SIDE_CONTEXTS], rows[SIDE_CONTEXTS], rows[SIDE_ITEMS], d,
+                          &out->observed));
     for (size_t at = 0; at < d * d; at++)
         out->unobserved += grams[0][at] * grams[1][at];
-    out->unobserved *= problem->loss.unobserved;
+    out->unobserved *= pairwise ? 1 : problem->loss.unobserved;
     out->ridge = ridge_part(problem);
 done:
+    free(pair_weights);
     for (int s = 0; s < 2; s++) {
         free(owned[s]);
         free(grams[s]);

@@ -12,8 +12,6 @@ enum { MOST_GRAMS = 3 + 16 }; /* of D² doubles, or so much at a time */
 
 topn_status alternating_check(topn_context *context, const char *method_name, const alternating_params *params)
 {
-    if (params->loss != 0)
-        return fail(context, TOPN_ERROR_OPTION, "%s: --loss pairwise is not there yet; pointwise is", method_name);
     if (params->l2 == 0 && params->unobserved_weight == 0)
         return fail(context, TOPN_ERROR_OPTION,
                     "%s: --l2 0 with --unobserved-weight 0 leaves embeddings undetermined; one of them must be above 0",

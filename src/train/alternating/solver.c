@@ -10,6 +10,7 @@
 #include "base/threads.h"
 #include "numeric/weighted_gram.h"
 #include "train/alternating/block_step.h"
+#include "train/alternating/pairwise.h"
 
 enum {
     BATCHES = 16,       /* of the blocks of a field: progress is reported between them */
@@ -176,9 +177,29 @@ static topn_status implicit_gram(topn_context *context, const alternating_proble
     TRY(ALLOCATE(context, d * d, out));
     TRY(weighted_gram(context, psi, problem->sides[other].entities, d, problem->weights[other], gram));
     for (size_t at = 0; at < d * d; at++)
-        (*out)[at] = (float)(problem->loss.unobserved * gram[at]);
+        (*out)[at] = (float)((problem->loss.pairwise ? 1 : problem->loss.unobserved) * gram[at]);
 done:
     free(gram);
+    return status;
+}
+
+/* What the pairwise loss asks of half a sweep over the contexts. *weights and *z are the caller's to free. */
+static topn_status set_pairwise(const alternating_problem *problem, half_sweep *sweep, float **weights, float **z)
+{
+    topn_status status;
+    const size_t d = sweep->dimensions;
+    double *sums = NULL; /* [D] */
+    TRY(ALLOCATE(sweep->context, d, &sums));
+    TRY(ALLOCATE(sweep->context, d, z));
+    TRY(pairwise_weights(sweep->context, problem, weights));
+    TRY(pairwise_sums(sweep->context, problem, sums, NULL));
+    for (size_t k = 0; k < d; k++)
+        (*z)[k] = (float)sums[k];
+    sweep->weights = *weights;
+    sweep->z = *z;
+    sweep->alpha *= (float)pairwise_items(problem);
+done:
+    free(sums);
     return status;
 }
 
@@ -187,7 +208,9 @@ topn_status alternating_half_sweep(topn_context *context, alternating_problem *p
 {
     topn_status status;
     const problem_side other = side == SIDE_CONTEXTS ? SIDE_ITEMS : SIDE_CONTEXTS;
-    float *owned = NULL, *gram = NULL;
+    float *owned = NULL, *gram = NULL, *pair_weights = NULL, *z = NULL;
+    if (problem->loss.pairwise && side == SIDE_ITEMS)
+        return pairwise_item_sweep(context, problem, params, stage);
     half_sweep sweep = {.context = context,
                         .side = &problem->sides[side],
                         .blocks = problem->blocks[side],
@@ -204,11 +227,15 @@ topn_status alternating_half_sweep(topn_context *context, alternating_problem *p
     TRY(side_rows(context, &problem->sides[other], &owned, &sweep.psi));
     TRY(implicit_gram(context, problem, other, sweep.psi, &gram));
     sweep.gram = gram;
+    if (problem->loss.pairwise)
+        TRY(set_pairwise(problem, &sweep, &pair_weights, &z));
     for (size_t field = 0; field < fields; field++)
         TRY(sweep_field(&sweep, field, stage));
 done:
     threads_serial_blas_end(saved);
     free(owned);
     free(gram);
+    free(pair_weights);
+    free(z);
     return status;
 }

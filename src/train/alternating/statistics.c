@@ -171,10 +171,61 @@ static void add_scaled(const float *restrict from, size_t count, float scale, fl
         to[at] += scale * from[at];
 }
 
+/* p [D] = Σ α ψ over an entity's observations; returns Σ α y. */
+VECTOR_CLONES
+static float sum_observed(const half_sweep *sweep, uint32_t entity, float *restrict p)
+{
+    const observations *observed = sweep->observed;
+    const size_t d = sweep->dimensions;
+    double labels = 0;
+    memset(p, 0, d * sizeof *p);
+    for (uint64_t at = observed->pairs.indptr[entity]; at < observed->pairs.indptr[entity + 1]; at++) {
+        const float alpha = observed->pairs.values ? observed->pairs.values[at] : observed->alpha;
+        const float *restrict psi = sweep->psi + observed->pairs.indices[at] * d;
+        for (size_t k = 0; k < d; k++)
+            p[k] += alpha * psi[k];
+        labels += observed->labels ? alpha * observed->labels[at] : alpha;
+    }
+    return (float)labels;
+}
+
+/* What the pairwise loss adds at one entity: −Jᵀ(p zᵀ + z pᵀ)J to m, −(⟨φ, p⟩ − Σ αy)·Jᵀz − ⟨φ, z⟩·Jᵀp to t. pulled
+ * [2 × width] is Jᵀp, Jᵀz. */
+static void add_pairs(const half_sweep *sweep, const float *phi, const float *p, float labels, const float *pulled,
+                      size_t width, float *m, float *t)
+{
+    const float *tp = pulled, *tz = pulled + width;
+    const float along_p = product(phi, p, sweep->dimensions) - labels,
+                along_z = product(phi, sweep->z, sweep->dimensions);
+    for (size_t r = 0; r < width; r++) {
+        t[r] -= along_p * tz[r] + along_z * tp[r];
+        for (size_t c = 0; c < width; c++)
+            m[r * width + c] -= tp[r] * tz[c] + tz[r] * tp[c];
+    }
+}
+
+/* The same of a plain side's one entity. */
+static void add_plain_pairs(const half_sweep *sweep, uint32_t entity, const float *phi, workspace *work, float *m,
+                            float *t)
+{
+    const size_t d = sweep->dimensions;
+    const float weight = sweep->weights ? sweep->weights[entity] : 1.0f;
+    float *p = work->pairs;
+    const float labels = sum_observed(sweep, entity, p);
+    memcpy(p + d, sweep->z, d * sizeof *p);
+    normal_add_combination(sweep->gram, d, d, phi, weight, t);
+    add_scaled(sweep->gram, d * d, weight, m);
+    add_pairs(sweep, phi, p, labels, p, d, m, t);
+}
+
 void add_implicit(const half_sweep *sweep, const block_members *members, uint32_t begin, uint32_t end, workspace *work,
                   float *m, float *t)
 {
     const size_t d = sweep->dimensions, width = side_block_width(sweep->side, members->block.field);
+    if (sweep->plain) {
+        add_plain_pairs(sweep, members->first, sweep->side->fields[0].table.values + members->first * d, work, m, t);
+        return;
+    }
     float *right = work->pulled,
           *turned = right + (d > width ? d : width) * width; /* G·J [D × width], then its transpose */
     for (uint32_t place = begin; place < end; place++) {
@@ -187,6 +238,13 @@ void add_implicit(const half_sweep *sweep, const block_members *members, uint32_
         turn(right, d, width, turned);
         side_pull(sweep->side, members->block, work->model, turned, width, 0, width, right);
         add_scaled(right, width * width, weight, m);
+        if (!sweep->z)
+            continue;
+        float *p = work->pairs, *pulled = p + 2 * d; /* p and z [2 × D], pulled [2 × width] */
+        const float labels = sum_observed(sweep, entity, p);
+        memcpy(p + d, sweep->z, d * sizeof *p);
+        side_pull(sweep->side, members->block, work->model, p, 2, 0, width, pulled);
+        add_pairs(sweep, work->phi, p, labels, pulled, width, m, t);
     }
 }
 

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "numeric/tile.h"
+
+#include <cblas.h>
+
+void tile_multiply(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
+{
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1.0f, a, (int)k, b, (int)n, 0.0f, c,
+                (int)n);
+}
+
+void tile_update_gram(size_t first, size_t count, size_t n, size_t k, const float *a, const float *b, float scale,
+                      float *g)
+{
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)n, (int)k, 1.0f, a + first, (int)n, b, (int)n,
+                scale, g + first * n, (int)n);
+}
