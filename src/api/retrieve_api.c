@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/option_table.h"
+#include "numeric/sparse.h"
 #include "retrieve/query.h"
 #include "retrieve/recommend_many.h"
 #include "retrieve/retriever.h"
@@ -141,6 +142,38 @@ static topn_status map_users(topn_context *context, const topn_model *model, con
     return status;
 }
 
+/* The features of the data's users that the model knows by name, in its numbers. */
+static topn_status map_features(topn_context *context, const topn_model *model, const topn_data *data,
+                                sparse_matrix *out)
+{
+    topn_status status;
+    const feature_table *from = &data->user_features;
+    const uint32_t names = from->names.count;
+    uint32_t *feature_of = NULL, known;
+    if (!names || model->encoder.kind != ENCODER_FIELDS)
+        return TOPN_OK;
+    known = model->encoder.fields.fields[0].features.count;
+    TRY(ALLOCATE(context, names, &feature_of));
+    for (uint32_t name = 0; name < names; name++)
+        if (!topn_model_find_feature(model, string_table_get(&from->names, name), &feature_of[name]))
+            feature_of[name] = UINT32_MAX;
+    TRY(sparse_create(context, from->rows.rows, known, from->rows.indptr[from->rows.rows], out));
+    uint64_t to = 0;
+    for (uint32_t row = 0; row < from->rows.rows; row++) {
+        for (uint64_t at = from->rows.indptr[row]; at < from->rows.indptr[row + 1]; at++) {
+            const uint32_t feature = feature_of[from->rows.indices[at]];
+            if (feature == UINT32_MAX)
+                continue;
+            out->indices[to] = feature;
+            out->values[to++] = from->rows.values ? from->rows.values[at] : 1.0f;
+        }
+        out->indptr[row + 1] = to;
+    }
+done:
+    free(feature_of);
+    return status;
+}
+
 /* The model's index of every item of the data; UINT32_MAX where the model does not know it. */
 static topn_status map_items(topn_context *context, const topn_model *model, const topn_data *data, uint32_t **out)
 {
@@ -176,6 +209,7 @@ topn_status topn_recommend_many(topn_context *context, const topn_retriever *ret
 {
     topn_status status;
     uint32_t *item_map = NULL, *user_map = NULL;
+    sparse_matrix features = {0};
     const topn_request no_filters = {0};
     if (!context || !retriever || !callback)
         return fail(context, TOPN_ERROR_ARGUMENT,
@@ -186,12 +220,14 @@ topn_status topn_recommend_many(topn_context *context, const topn_retriever *ret
     if (histories) {
         TRY(map_items(context, retriever->model, histories, &item_map));
         TRY(map_users(context, retriever->model, histories, &user_map));
+        TRY(map_features(context, retriever->model, histories, &features));
     }
     recommend_job job = {
         .retriever = retriever,
         .histories = histories ? &histories->matrix : &retriever->model->histories,
         .item_map = item_map,
         .user_map = user_map,
+        .features = features.indptr ? &features : NULL,
         .users = users,
         .user_count = user_count,
         .n = n,
@@ -206,5 +242,6 @@ topn_status topn_recommend_many(topn_context *context, const topn_retriever *ret
 done:
     free(item_map);
     free(user_map);
+    sparse_clear(&features);
     return status;
 }

@@ -66,6 +66,12 @@ static void add_context(const recommend_job *job, uint32_t user, history *out)
     out->features = job->filters->features;
     out->feature_values = job->filters->feature_values;
     out->feature_count = job->filters->feature_count;
+    if (job->features && !out->feature_count) {
+        const uint64_t begin = job->features->indptr[user];
+        out->features = job->features->indices + begin;
+        out->feature_values = job->features->values + begin;
+        out->feature_count = job->features->indptr[user + 1] - begin;
+    }
     out->user = known;
     out->trained = model->encoder.kind == ENCODER_FIELDS && is_trained_history(model, known, out);
 }

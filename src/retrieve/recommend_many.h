@@ -13,7 +13,8 @@ typedef struct recommend_job {
     const sparse_matrix *histories; /* users × items of whatever numbering; values may be NULL */
     const uint32_t *item_map; /* [histories->columns] to the model's items, UINT32_MAX = unknown; NULL = the same */
     const uint32_t *user_map; /* [histories->rows] to the model's users, likewise */
-    const uint32_t *users;    /* [user_count] rows of histories, or NULL = all */
+    const sparse_matrix *features; /* histories->rows × the model's features of users; NULL = none are known */
+    const uint32_t *users;         /* [user_count] rows of histories, or NULL = all */
     size_t user_count;
     size_t n;
     const topn_request *filters; /* allow, deny, include_seen, and the context and features of all */

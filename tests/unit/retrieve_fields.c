@@ -274,6 +274,40 @@ static void many_users_in_blocks_of_any_size(void **state)
     close_scene(&now);
 }
 
+/* Users of data come with the features that the data have of them, by name. */
+static void features_of_data_are_known(void **state)
+{
+    (void)state;
+    static answers all;
+    scene now = open_scene(NULL);
+    static const char *const names[] = {"shoe size", "age", "gender=F"};
+    const uint32_t pairs[][2] = {{0, 4}, {0, 9}, {1, 4}, {1, 9}};
+    topn_data *data = made_data(2, ITEMS, pairs, NULL, 4);
+    feature_table *known = &data->user_features;
+    check(string_table_create(context, names, 3, &known->names));
+    check(sparse_create(context, 2, 3, 2, &known->rows));
+    known->rows.indices[0] = 1; /* user 0: an age, and feet that the model knows nothing of */
+    known->rows.values[0] = 0.75f;
+    known->rows.indptr[1] = known->rows.indptr[2] = 1;
+    memset(&all, 0, sizeof all);
+    check(topn_recommend_many(context, now.retriever, data, NULL, 0, CHOSEN, NULL, keep, &all));
+    for (uint32_t user = 0; user < 2; user++) {
+        const uint32_t had[] = {4, 9}, age = 1;
+        const float number = 0.75f;
+        topn_request request = {.history = had, .history_length = 2, .features = &age, .feature_values = &number};
+        request.feature_count = user == 0 ? 1 : 0;
+        uint32_t items[CHOSEN];
+        float scores[CHOSEN];
+        size_t found;
+        check(topn_recommend(now.query, &request, CHOSEN, items, scores, &found));
+        for (size_t place = 0; place < CHOSEN; place++)
+            assert_true(fabsf(scores[place] - all.scores[user][place]) <= 1e-5f * (1 + fabsf(scores[place])));
+    }
+    assert_memory_not_equal(all.scores[0], all.scores[1], sizeof all.scores[0]);
+    topn_data_free(data);
+    close_scene(&now);
+}
+
 static void explanations_add_up(void **state)
 {
     (void)state;
@@ -396,6 +430,7 @@ int main(void)
         cmocka_unit_test(queries_ask_the_encoder),
         cmocka_unit_test(only_the_whole_history_is_the_users),
         cmocka_unit_test(many_users_in_blocks_of_any_size),
+        cmocka_unit_test(features_of_data_are_known),
         cmocka_unit_test(explanations_add_up),
         cmocka_unit_test(wrong_requests_are_refused),
         cmocka_unit_test(rows_without_solution_are_reported),
