@@ -10,10 +10,9 @@
 #include "base/timestamp.h"
 #include "ingest/duplicates.h"
 #include "ingest/event_contexts.h"
-#include "ingest/features.h"
 #include "ingest/few_events.h"
 #include "ingest/id_order.h"
-#include "ingest/titles.h"
+#include "ingest/side_files.h"
 #include "numeric/sparse.h"
 
 #include <inttypes.h>
@@ -454,24 +453,6 @@ static void free_runs(event_sink *sink)
     }
 }
 
-/* Titles that the binary form held. */
-static topn_status keep_titles(topn_context *context, const topn_data *stored, const string_table *ids,
-                               string_table *titles)
-{
-    topn_status status;
-    const char **texts = NULL;
-    TRY(ALLOCATE(context, ids->count, &texts));
-    for (uint32_t item = 0; item < ids->count; item++) {
-        uint32_t found;
-        const bool known = topn_data_find_item(stored, string_table_get(ids, item), &found);
-        texts[item] = known ? string_table_get(&stored->titles, found) : ""; /* unknown: features brought it */
-    }
-    status = string_table_create(context, texts, ids->count, titles);
-done:
-    free(texts);
-    return status;
-}
-
 static void note_story(const assembly *work, uint64_t zeros, data_provenance *provenance)
 {
     provenance->duplicates = work->merged;
@@ -511,36 +492,10 @@ static topn_status create_contexts(topn_context *context, const event_sink *sink
     return status;
 }
 
-/* Features of one side: from its files, else as the binary form held them. */
-static topn_status add_features(topn_context *context, const assembly *work, const topn_data *stored, bool items,
-                                data_parts *parts)
-{
-    topn_status status = TOPN_OK;
-    const feature_side side = items ? feature_side_items(work->params) : feature_side_users(work->params);
-    const string_table *before = items ? &work->all_items : &work->all_users;
-    feature_source features = {0};
-    if (side.files && *side.files) {
-        TRY(features_read(context, work->params, &side, &features));
-    } else if (side.columns && *side.columns) {
-        return fail(context, TOPN_ERROR_OPTION, "--%s-feature-columns needs --%s-features", side.who, side.who);
-    } else if (stored && (items ? stored->item_features : stored->user_features).names.count > 0) {
-        features.ids = items ? stored->item_ids : stored->user_ids; /* lent */
-        features.table = items ? stored->item_features : stored->user_features;
-        return features_join(context, work->params, &features, items, before->offsets ? before : NULL, parts);
-    } else {
-        return TOPN_OK;
-    }
-    TRY(features_join(context, work->params, &features, items, before->offsets ? before : NULL, parts));
-done:
-    feature_source_clear(&features);
-    return status;
-}
-
 /* Moves what is assembled into the parts, and adds what side files say of users and items. */
 static topn_status finish_parts(topn_context *context, assembly *work, event_sink *sink, id_order *users,
                                 id_order *items, data_parts *parts)
 {
-    topn_status status;
     parts->matrix = work->matrix;
     parts->times = work->times;
     parts->contexts = work->contexts;
@@ -550,14 +505,7 @@ static topn_status finish_parts(topn_context *context, assembly *work, event_sin
     work->times = NULL;
     work->contexts = (data_contexts){0};
     users->table = items->table = (string_table){0};
-    TRY(add_features(context, work, sink->stored, false, parts));
-    TRY(add_features(context, work, sink->stored, true, parts));
-    if (work->params->titles)
-        TRY(titles_read(context, work->params, &parts->item_ids, &parts->titles));
-    else if (sink->stored && sink->stored->titles.count)
-        TRY(keep_titles(context, sink->stored, &parts->item_ids, &parts->titles));
-done:
-    return status;
+    return side_files_add(context, work->params, sink->stored, &work->all_users, &work->all_items, parts);
 }
 
 topn_status events_assemble(topn_context *context, event_sink *sink, const reader_params *params,
