@@ -92,8 +92,9 @@ static void histories_give_trained_rows(void **state)
 {
     (void)state;
     topn_data *data = random_events();
-    for (int run = 0; run < 3; run++) {
-        const alternating_params params = params_of(run == 1, run == 2 ? 0.3 : 0);
+    for (int run = 0; run < 4; run++) {
+        alternating_params params = params_of(run == 1, run == 2 ? 0.3 : 0);
+        params.loss = run > 2;
         alternating_problem problem;
         fields_scratch *scratch;
         float folded[FACTORS + 2], trained[FACTORS + 2];
