@@ -224,16 +224,15 @@ typedef void slot_task(const shared_step *shared, size_t task, workspace *work, 
 /* Runs the tasks and adds slots to `sum` [floats] in the order of tasks. */
 static void sum_tasks(const shared_step *shared, size_t tasks, size_t floats, slot_task *run, void *data, float *sum)
 {
-    const int threads = shared->at.sweep->context->threads;
     for (size_t first = 0; first < tasks; first += shared->slot_count) {
         const size_t count = tasks - first < shared->slot_count ? tasks - first : shared->slot_count;
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
+#pragma omp parallel for schedule(dynamic) num_threads(shared->at.sweep->context->threads)
         for (size_t slot = 0; slot < count; slot++) {
             float *to = shared->slots + slot * shared->slot_floats;
             memset(to, 0, floats * sizeof *to);
             run(shared, first + slot, &shared->workspaces[thread_index()], to, data);
         }
-#pragma omp parallel for schedule(static) num_threads(threads)
+#pragma omp parallel for schedule(static) num_threads(shared->at.sweep->context->threads)
         for (size_t at = 0; at < floats; at++)
             for (size_t slot = 0; slot < count; slot++)
                 sum[at] += shared->slots[slot * shared->slot_floats + at];
