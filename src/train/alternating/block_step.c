@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
+#include "base/vector.h"
 #include "numeric/normal_equations.h"
 #include "train/alternating/conjugate.h"
 
@@ -38,14 +39,14 @@ topn_status workspaces_create(const half_sweep *sweep, size_t field, uint64_t lo
     TRY(ALLOCATE_ZEROED(context, context->threads, out));
     for (int thread = 0; thread < context->threads; thread++) {
         workspace *work = &(*out)[thread];
-        TRY(ALLOCATE(context, rows * columns, &work->rows));
+        TRY(ALLOCATE(context, rows * columns + NORMAL_SLACK, &work->rows));
         TRY(ALLOCATE(context, rows, &work->residual));
         TRY(ALLOCATE(context, 5 * width, &work->vectors));
         TRY(ALLOCATE(context, width + (has_own_matrix(sweep) ? width * width : 0), &work->implicit));
         if (sweep->z)
             TRY(ALLOCATE(context, 2 * d + 2 * width, &work->pairs));
         if (!sweep->conjugate)
-            TRY(ALLOCATE(context, columns * columns, &work->h));
+            TRY(ALLOCATE_ZEROED(context, normal_floats(columns), &work->h));
         if (!sweep->plain) {
             TRY(ALLOCATE(context, side_scratch(sweep->side), &work->model));
             TRY(ALLOCATE(context, GATHERED_ROWS * d, &work->gathered));
@@ -79,6 +80,14 @@ void workspaces_free(workspace *workspaces, int threads)
     free(workspaces);
 }
 
+/* to = scale·from */
+VECTOR_CLONES
+static void copy_scaled(const float *restrict from, size_t count, float scale, float *restrict to)
+{
+    for (size_t at = 0; at < count; at++)
+        to[at] = scale * from[at];
+}
+
 /* A block under way. */
 typedef struct step {
     const half_sweep *sweep;
@@ -104,15 +113,13 @@ static step begin_step(const half_sweep *sweep, const block_members *members, fl
                   .m_scale = 1};
 }
 
-/* h = M + λI, lower triangle; g = t + λθ: columns begin … end − 1. */
+/* h = M + λI, upper triangle; g = t + λθ: columns begin … end − 1. h NULL for conjugate gradients. */
 static void start_statistics(const step *at, size_t begin, size_t end, float *h, float *g)
 {
-    const size_t columns = end - begin;
+    const size_t columns = end - begin, stride = normal_stride(columns);
     for (size_t r = 0; h && r < columns; r++) {
-        const float *m = at->m + (begin + r) * at->width + begin;
-        for (size_t c = 0; c <= r; c++)
-            h[r * columns + c] = at->m_scale * m[c];
-        h[r * columns + r] += at->ridge;
+        copy_scaled(at->m + (begin + r) * at->width + begin, columns, at->m_scale, h + r * stride);
+        h[r * stride + r] += at->ridge;
     }
     for (size_t c = 0; c < columns; c++)
         g[c] = at->t[begin + c] + at->ridge * at->theta[begin + c];
@@ -325,7 +332,7 @@ static void prepare(shared_step *shared, float *implicit)
                        &shared->workspaces[thread_index()], at->residual + chunk * SHARED_ROWS);
 }
 
-/* statistics [columns + columns²]: g, then H. */
+/* statistics [columns + normal_floats(columns)]: g, then H. */
 static bool shared_columns(shared_step *shared, column_range range, float *statistics)
 {
     const step *at = &shared->at;
@@ -333,7 +340,8 @@ static bool shared_columns(shared_step *shared, column_range range, float *stati
     const bool conjugate = at->sweep->conjugate;
     float *g = statistics, *change = shared->workspaces[0].vectors + at->width;
     start_statistics(at, range.begin, range.end, conjugate ? NULL : g + wide, g);
-    sum_tasks(shared, shared->chunks, conjugate ? wide : wide + wide * wide, statistics_task, &range, statistics);
+    sum_tasks(shared, shared->chunks, conjugate ? wide : wide + normal_floats(wide), statistics_task, &range,
+              statistics);
     if (conjugate)
         return conjugate_solve(shared_curvature, shared, wide, at->sweep->steps, g, change + at->width, change) &&
                take_step(at, 0, wide, change);
@@ -358,12 +366,12 @@ topn_status shared_block_step(const half_sweep *sweep, const block_members *memb
     shared.at = begin_step(sweep, members, residual);
     const size_t width = shared.at.width, columns = step_columns(sweep, width);
     const size_t square = width + (has_own_matrix(sweep) ? width * width : 0),
-                 summed = columns + (sweep->conjugate ? 0 : columns * columns);
+                 summed = columns + (sweep->conjugate ? 0 : normal_floats(columns));
     shared.slot_floats = square > summed ? square : summed;
     shared.slot_count = MOST_SLOT_FLOATS / shared.slot_floats;
     shared.slot_count = shared.slot_count < 1 ? 1 : shared.slot_count > MOST_SLOTS ? MOST_SLOTS : shared.slot_count;
     TRY(ALLOCATE(context, square, &implicit));
-    TRY(ALLOCATE(context, summed, &statistics));
+    TRY(ALLOCATE_ZEROED(context, summed, &statistics));
     TRY(ALLOCATE(context, shared.chunks, &shared.cursors));
     TRY(ALLOCATE(context, shared.slot_count * shared.slot_floats, &shared.slots));
     prepare(&shared, implicit);

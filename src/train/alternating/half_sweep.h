@@ -59,9 +59,9 @@ void cursor_advance(const half_sweep *sweep, const block_members *members, block
 typedef struct workspace {
     float *model;    /* [side_scratch] */
     float *gathered; /* [GATHERED_ROWS × D], NULL when plain */
-    float *rows;     /* [row_capacity × columns] j */
+    float *rows;     /* [row_capacity × columns + NORMAL_SLACK] j */
     float *residual; /* [row_capacity] */
-    float *h;        /* [columns × columns], NULL for conjugate gradients */
+    float *h;        /* [normal_floats(columns)], NULL for conjugate gradients */
     float *vectors;  /* [5 × width]: g, then those of conjugate gradients */
     float *implicit; /* t [width] and, unless plain, M [width × width] */
     float *pulled;   /* [(D + max(D, width)) × width], NULL when plain */

@@ -118,23 +118,6 @@ void fill_rows(const half_sweep *sweep, const block_members *members, block_curs
     }
 }
 
-VECTOR_CLONES
-static float product(const float *restrict a, const float *restrict b, size_t count)
-{
-    enum { LANES = 32 };
-    float sums[LANES] = {0}, sum = 0;
-    size_t at = 0;
-    for (; at + LANES <= count; at += LANES)
-        for (size_t lane = 0; lane < LANES; lane++)
-            sums[lane] += a[at + lane] * b[at + lane];
-    for (; at < count; at++)
-        sum += a[at] * b[at];
-    for (size_t half = LANES / 2; half > 0; half /= 2)
-        for (size_t lane = 0; lane < half; lane++)
-            sums[lane] += sums[lane + half];
-    return sum + sums[0];
-}
-
 void fill_residuals(const half_sweep *sweep, const block_members *members, block_cursor from, uint64_t count,
                     workspace *work, float *out)
 {
@@ -148,11 +131,13 @@ void fill_residuals(const half_sweep *sweep, const block_members *members, block
             phi = sweep->side->fields[0].table.values + part.entity * d;
         else
             side_embed(sweep->side, part.entity, work->model, work->phi);
-        for (uint64_t at = part.begin; at < part.end; at++) {
-            const float error = product(phi, sweep->psi + observed->pairs.indices[at] * d, d) -
-                                (observed->labels ? observed->labels[at] : 1.0f);
-            *out++ = observed->pairs.values ? sqrtf(observed->pairs.values[at]) * error : error;
-        }
+        const size_t some = part.end - part.begin;
+        for (size_t at = 0; at < some; at++)
+            out[at] = observed->labels ? -observed->labels[part.begin + at] : -1.0f;
+        normal_add_gathered_products(sweep->psi, observed->pairs.indices + part.begin, some, d, phi, out);
+        for (size_t at = 0; observed->pairs.values && at < some; at++)
+            out[at] *= sqrtf(observed->pairs.values[part.begin + at]);
+        out += some;
     }
 }
 
@@ -169,6 +154,13 @@ static void add_scaled(const float *restrict from, size_t count, float scale, fl
 {
     for (size_t at = 0; at < count; at++)
         to[at] += scale * from[at];
+}
+
+static float product(const float *a, const float *b, size_t count)
+{
+    float sum = 0;
+    normal_add_products(a, 1, count, b, &sum);
+    return sum;
 }
 
 /* p [D] = Σ α ψ over an entity's observations; returns Σ α y. */
