@@ -99,7 +99,7 @@ refused 2 'is for protocol fixed' split events.csv --protocol weak --test events
 refused 2 'protocol' split events.csv --protocol strog -o d
 refused 2 'option --to is missing' export a.safetensors -o x
 refused 2 'npy' export a.safetensors --to npy -o x
-refused 2 'items or encoder' export a.safetensors --to mtx --table users -o x
+refused 1 'there is no table "users"' export a.safetensors --to mtx --table users -o x
 refused 2 'not true or false' describe events.csv --quiet=maybe
 [ ! -e x ] && [ ! -e d ] || fault "wrong usage left a file"
 code=0
