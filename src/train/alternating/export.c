@@ -158,6 +158,25 @@ done:
     return status;
 }
 
+/* u of events to come: new items, which training left out, weigh what an item with one event weighs, the most. */
+static topn_status export_item_weights(topn_context *context, const alternating_problem *problem, float **out)
+{
+    topn_status status = TOPN_OK;
+    const float *weights = problem->weights[SIDE_ITEMS];
+    const uint32_t items = problem->sides[SIDE_ITEMS].entities;
+    float most = 0;
+    if (!weights || problem->loss.item_exponent == 0)
+        return status;
+    TRY(copy_floats(context, weights, items, out));
+    for (uint32_t item = 0; item < items; item++)
+        most = weights[item] > most ? weights[item] : most;
+    for (uint32_t item = 0; item < items; item++)
+        if (weights[item] == 0)
+            (*out)[item] = most;
+done:
+    return status;
+}
+
 static topn_status export_encoder(topn_context *context, const alternating_problem *problem, const topn_data *data,
                                   bool keep_users, const dense_matrix *psi, fields_encoder *out)
 {
@@ -182,8 +201,7 @@ static topn_status export_encoder(topn_context *context, const alternating_probl
     }
     if (keep_users && data->user_features.names.count > 0)
         TRY(copy_sparse(context, &data->user_features.rows, &out->user_features));
-    if (item_weights)
-        TRY(copy_floats(context, item_weights, psi->rows, &out->item_weights));
+    TRY(export_item_weights(context, problem, &out->item_weights));
     TRY(export_gram(context, &problem->sides[SIDE_ITEMS], item_weights, &out->item_gram));
     TRY(export_gram(context, side, problem->weights[SIDE_CONTEXTS], &out->context_gram));
     if (problem->loss.pairwise)

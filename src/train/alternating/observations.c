@@ -129,6 +129,24 @@ done:
     return status;
 }
 
+topn_status leave_out_new(topn_context *context, const observations *observed, float **weights)
+{
+    topn_status status = TOPN_OK;
+    const sparse_matrix *pairs = &observed->pairs;
+    for (uint32_t row = 0; row < pairs->rows; row++) {
+        if (pairs->indptr[row] < pairs->indptr[row + 1])
+            continue;
+        if (!*weights) {
+            TRY(ALLOCATE(context, pairs->rows, weights));
+            for (uint32_t other = 0; other < pairs->rows; other++)
+                (*weights)[other] = 1;
+        }
+        (*weights)[row] = 0;
+    }
+done:
+    return status;
+}
+
 void observations_clear(observations observed[2])
 {
     free(observed[SIDE_CONTEXTS].pairs.values);

@@ -44,6 +44,9 @@ topn_status problem_create(topn_context *context, const topn_data *data, const a
     TRY(pair_weights_create(context, events, &out->loss, out->weights, &out->user_scale));
     TRY(observations_create(context, events, data->has_weights, &out->loss, out->weights, out->observed));
     for (int side = 0; side < 2; side++)
+        if ((side == SIDE_ITEMS ? &data->item_features : &data->user_features)->names.count > 0)
+            TRY(leave_out_new(context, &out->observed[side], &out->weights[side]));
+    for (int side = 0; side < 2; side++)
         TRY(blocks_create(context, &out->sides[side], &out->observed[side], &out->loss, &out->blocks[side]));
 done:
     if (status != TOPN_OK)

@@ -38,7 +38,8 @@ typedef struct alternating_problem {
     multilinear_side sides[2];
     block_index *blocks[2]; /* [field_count, + 1 with a core] */
     observations observed[2];
-    float *weights[2]; /* v [contexts], u [items]; NULL = all 1; observed α already holds v·u */
+    float *weights[2]; /* v [contexts], u [items]; NULL = all 1; observed α already holds v·u. 0 for users and items
+                          that have features and no events */
     square_loss loss;
     double user_scale; /* of v, for fold-in */
 } alternating_problem;

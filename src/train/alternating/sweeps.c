@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/alternating/sweeps.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,6 +30,17 @@ topn_status problem_arrays(topn_context *context, const alternating_problem *pro
     }
 done:
     return status;
+}
+
+/* The core's ridge by its own λ. */
+static void set_core_ridge(alternating_problem *problem, double core_l2)
+{
+    const multilinear_side *side = &problem->sides[SIDE_CONTEXTS];
+    const sparse_matrix *pairs = &problem->observed[SIDE_CONTEXTS].pairs;
+    const double extent = (double)pairs->indptr[pairs->rows] + problem->loss.unobserved * pairs->rows * pairs->columns;
+    for (size_t row = 0; row < side->core.rows; row++)
+        problem->blocks[SIDE_CONTEXTS][side->field_count].ridge[row] =
+            (float)(core_l2 * pow(extent, problem->loss.l2_exponent));
 }
 
 training_cost alternating_cost(const topn_data *data, const alternating_params *params,
@@ -77,6 +89,16 @@ static topn_status export_model(topn_context *context, void *state, topn_model *
     return problem_export(context, &at->problem, at->data, at->params, model);
 }
 
+/* Products of three and more factors have an optimum at 0, which a ridge that is too large leads to. */
+static void say_when_all_is_zero(topn_context *context, const alternating_problem *problem)
+{
+    const dense_matrix *items = &problem->sides[SIDE_ITEMS].fields[0].table;
+    for (size_t at = 0; at < items->rows * items->columns; at++)
+        if (fabsf(items->values[at]) > 1e-12f)
+            return;
+    log_line(context, "all embeddings went to 0: a smaller --l2 (or --init-scale above 0) would keep them apart");
+}
+
 topn_status alternating_train(topn_context *context, const topn_data *data, const alternating_params *params,
                               const iteration_params *iteration, const alternating_model *shape,
                               const training_run *run, topn_model *model)
@@ -86,11 +108,14 @@ topn_status alternating_train(topn_context *context, const topn_data *data, cons
     iterated trained = {.state = &at, .sweep = sweep, .export = export_model};
     const double start = clock_seconds();
     TRY(problem_create(context, data, params, shape->kind, shape->contexts, shape->field_factors, &at.problem));
+    if (shape->kind == COMPOSE_TUCKER && !isnan(shape->core_l2))
+        set_core_ridge(&at.problem, shape->core_l2);
     if (run && run->start)
         TRY(problem_start_from(context, run->start, data, &at.problem));
     TRY(problem_arrays(context, &at.problem, &trained.arrays, &trained.array_count));
     TRY(record_set(context, &model->metadata, "run.seconds.prepare", "%.3f", clock_seconds() - start));
     TRY(iteration_run(context, data, iteration, run, &trained, model));
+    say_when_all_is_zero(context, &at.problem);
     TRY(record_set(context, &model->metadata, "run.seconds.contexts", "%.3f", at.seconds[SIDE_CONTEXTS]));
     TRY(record_set(context, &model->metadata, "run.seconds.items", "%.3f", at.seconds[SIDE_ITEMS]));
     TRY(record_set(context, &model->metadata, "run.seconds.loss", "%.3f", at.loss_seconds));

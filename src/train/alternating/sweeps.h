@@ -14,6 +14,7 @@ typedef struct alternating_model {
     composition kind;
     bool contexts;               /* contexts have fields beside the user, where the data have them */
     const size_t *field_factors; /* as for problem_create */
+    double core_l2;              /* TUCKER: λ of the core; NAN = that of the rows */
 } alternating_model;
 
 training_cost alternating_cost(const topn_data *data, const alternating_params *params,

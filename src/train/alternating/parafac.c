@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * PARAFAC (Harshman 1970) by alternating least squares over all pairs (P2 §5.1.2; Hidasi and Tikk 2012):
+ *
+ *     ŷ = Σ_r u_r · t_r · … · ψ_r,
+ *
+ * one factor for the user, one for each column of the context, one for the item. Without such columns it is matrix
+ * factorisation.
+ *
+ * The ridge weighs on each factor of the product, and 0 is a local optimum: many contexts need a far smaller --l2 than
+ * matrix factorisation does.
+ */
+#include "train/alternating/sweeps.h"
+
+typedef struct parafac_params {
+    alternating_params alternating;
+    iteration_params iteration;
+} parafac_params;
+
+static const option_row parafac_options[] = {
+    ALTERNATING_OPTIONS(parafac_params, 128),
+    ITERATION_OPTIONS(parafac_params, 16),
+};
+static const option_table parafac_option_table = OPTION_TABLE(parafac_params, parafac_options);
+static const alternating_model shape = {.kind = COMPOSE_PRODUCT, .contexts = true};
+
+static topn_status parafac_check(topn_context *context, const topn_data *data, const void *raw)
+{
+    (void)data;
+    return alternating_check(context, "parafac", &((const parafac_params *)raw)->alternating);
+}
+
+static training_cost parafac_cost(const topn_data *data, const void *raw)
+{
+    const parafac_params *params = raw;
+    return alternating_cost(data, &params->alternating, &params->iteration, &shape);
+}
+
+static topn_status parafac_train(topn_context *context, const topn_data *data, const void *raw, const training_run *run,
+                                 topn_model *model)
+{
+    const parafac_params *params = raw;
+    return alternating_train(context, data, &params->alternating, &params->iteration, &shape, run, model);
+}
+
+const method method_parafac = {
+    .name = "parafac",
+    .summary = "product of the factors of user, context columns and item, over all pairs; takes a small --l2",
+    .paper = "Rendle 2021, §5.1.2; Harshman 1970",
+    .options = &parafac_option_table,
+    .check = parafac_check,
+    .cost = parafac_cost,
+    .train_iterated = parafac_train,
+};
