@@ -4,6 +4,7 @@
 #include "train/alternating/gramian_estimate.h"
 #include "train/alternating/parameter_step.h"
 
+#include "unit/linear_fixture.h"
 #include "unit/random_problem.h"
 
 typedef struct composed {
@@ -249,19 +250,49 @@ static void a_sweep_takes_every_term_once(void **state)
     workbench_clear(&bench);
 }
 
-static int setup(void **state)
+/* The loss at which a training with "name=value" options ends. */
+static double final_loss(topn_context *context, const topn_data *data, const char *name, const char *const *pairs)
 {
-    topn_context *context;
-    assert_int_equal(topn_context_create(&context), TOPN_OK);
-    context->threads = 2;
-    *state = context;
-    return 0;
+    topn_model *model;
+    assert_int_equal(train(context, data, name, pairs, &model), TOPN_OK);
+    const double loss = strtod(record_get(&model->metadata, "train.loss"), NULL);
+    if (strcmp(name, "gramian-sgd") == 0) {
+        assert_true(strtod(record_get(&model->metadata, "train.gramian-distance-contexts"), NULL) < 0.1);
+        assert_true(strtod(record_get(&model->metadata, "train.gramian-distance-items"), NULL) < 0.1);
+    }
+    topn_model_free(model);
+    return loss;
 }
 
-static int teardown(void **state)
+/* Stochastic steps come near the optimum that alternating least squares find; as printed, eq. 34 leads elsewhere. */
+static void training_ends_near_the_optimum(void **state)
 {
-    topn_context_free(*state);
-    return 0;
+    topn_data *data = random_data(*state, 60, 25, 4);
+    for (int pairwise = 0; pairwise < 2; pairwise++) {
+        const char *loss = pairwise ? "loss=pairwise" : "loss=pointwise", *l2 = pairwise ? "l2=3" : "l2=0.1";
+        const double optimum = final_loss(*state, data, "ials", PAIRS(loss, l2, "factors=4", "sweeps=200"));
+        const double reached =
+            final_loss(*state, data, "gramian-sgd",
+                       PAIRS(loss, l2, "factors=4", "sweeps=300", "batch=64", "gramian-estimate=exact"));
+        const double printed = pairwise ? NAN
+                                        : final_loss(*state, data, "gramian-sgd",
+                                                     PAIRS(loss, l2, "factors=4", "sweeps=300", "batch=64",
+                                                           "gramian-estimate=exact", "paper-exact=true"));
+        assert_true(reached > 0.99 * optimum && reached < 1.02 * optimum);
+        assert_true(pairwise || printed > 1.01 * optimum);
+    }
+    topn_data_free(data);
+}
+
+static void paper_exact_is_pointwise(void **state)
+{
+    topn_context *context = *state;
+    topn_data *data = random_data(context, 20, 10, 4);
+    topn_model *model;
+    assert_int_equal(train(context, data, "gramian-sgd", PAIRS("loss=pairwise", "paper-exact=true"), &model),
+                     TOPN_ERROR_OPTION);
+    assert_non_null(strstr(topn_context_message(context), "--paper-exact"));
+    topn_data_free(data);
 }
 
 int main(void)
@@ -273,6 +304,8 @@ int main(void)
         cmocka_unit_test(a_batch_is_its_examples_in_turn),
         cmocka_unit_test(distances_fall),
         cmocka_unit_test(a_sweep_takes_every_term_once),
+        cmocka_unit_test(training_ends_near_the_optimum),
+        cmocka_unit_test(paper_exact_is_pointwise),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
