@@ -10,6 +10,7 @@
 #include "base/vector.h"
 #include "numeric/normal_equations.h"
 #include "train/alternating/conjugate.h"
+#include "train/alternating/scalar_step.h"
 
 enum {
     MOST_ROW_FLOATS = 1 << 23, /* of rows j held by a thread: 32 MiB */
@@ -26,7 +27,8 @@ size_t step_columns(const half_sweep *sweep, size_t width)
 
 uint64_t step_capacity(const half_sweep *sweep, size_t width)
 {
-    const uint64_t rows = MOST_ROW_FLOATS / step_columns(sweep, width);
+    const size_t columns = step_columns(sweep, width);
+    const uint64_t rows = MOST_ROW_FLOATS / (columns == 1 ? 2 * width : columns);
     return rows > SHARED_ROWS ? rows : SHARED_ROWS;
 }
 
@@ -39,7 +41,7 @@ topn_status workspaces_create(const half_sweep *sweep, size_t field, uint64_t lo
     TRY(ALLOCATE_ZEROED(context, context->threads, out));
     for (int thread = 0; thread < context->threads; thread++) {
         workspace *work = &(*out)[thread];
-        TRY(ALLOCATE(context, rows * columns + NORMAL_SLACK, &work->rows));
+        TRY(ALLOCATE(context, rows * (columns == 1 ? 2 * width : columns) + NORMAL_SLACK, &work->rows));
         TRY(ALLOCATE(context, rows, &work->residual));
         TRY(ALLOCATE(context, 5 * width, &work->vectors));
         TRY(ALLOCATE(context, width + (has_own_matrix(sweep) ? width * width : 0), &work->implicit));
@@ -174,6 +176,25 @@ static bool conjugate_step(const step *at, workspace *work, size_t count)
            take_step(at, 0, at->width, change);
 }
 
+/* Columns one at a time: all of them are gathered at once, and then turned. */
+static bool scalar_step(const step *at, workspace *work, uint64_t count)
+{
+    static const block_cursor start;
+    float *columns = work->rows + count * at->width;
+    const scalar_block block = {.width = at->width,
+                                .count = count,
+                                .m = at->m,
+                                .m_scale = at->m_scale,
+                                .ridge = at->ridge,
+                                .alpha = at->sweep->alpha,
+                                .theta = at->theta,
+                                .t = at->t,
+                                .residual = at->residual};
+    fill_rows(at->sweep, at->members, start, count, 0, at->width, work, work->rows);
+    turn_rows(work->rows, count, at->width, columns);
+    return scalar_steps(&block, columns);
+}
+
 bool block_step(const half_sweep *sweep, const block_members *members, workspace *work)
 {
     static const block_cursor start;
@@ -191,6 +212,8 @@ bool block_step(const half_sweep *sweep, const block_members *members, workspace
         add_implicit(sweep, members, 0, members->count, work, work->implicit + at.width, at.t);
     }
     fill_residuals(sweep, members, start, count, work, at.residual);
+    if (columns == 1)
+        return scalar_step(&at, work, count);
     for (size_t begin = 0; begin < at.width && solved; begin += columns) {
         const size_t end = at.width - begin < columns ? at.width : begin + columns, wide = end - begin;
         fill_rows(sweep, members, start, count, begin, end, work, work->rows);

@@ -59,7 +59,7 @@ void cursor_advance(const half_sweep *sweep, const block_members *members, block
 typedef struct workspace {
     float *model;    /* [side_scratch] */
     float *gathered; /* [GATHERED_ROWS × D], NULL when plain */
-    float *rows;     /* [row_capacity × columns + NORMAL_SLACK] j */
+    float *rows; /* [row_capacity × columns + NORMAL_SLACK] j; columns one at a time: 2·width in place of columns */
     float *residual; /* [row_capacity] */
     float *h;        /* [normal_floats(columns)], NULL for conjugate gradients */
     float *vectors;  /* [5 × width]: g, then those of conjugate gradients */
