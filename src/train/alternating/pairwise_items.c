@@ -37,7 +37,8 @@ typedef struct part {
 /* One thread's memory. */
 typedef struct item_workspace {
     float *model;    /* [side_scratch] */
-    float *gathered; /* [GATHERED × D] √α·φ */
+    float *gathered; /* [GATHERED × D + NORMAL_SLACK] √α·φ */
+    float *half;     /* [normal_floats(D)] the upper triangle of M_e */
     float *factors;  /* [GATHERED] −√α·y */
     float *m;        /* M_e [D × D] */
     float *jacobian; /* J [D × w] */
@@ -70,7 +71,7 @@ typedef struct item_sweep {
     float *statistics;    /* of all parts */
     uint32_t *batch_of;   /* [entities] the batch that last had an item */
     item_workspace *work; /* [threads] */
-    float *step;          /* [max(w, D)] × 3 and [columns × columns] */
+    float *step;          /* [max(w, D)] × 3 and [normal_floats(columns)] */
 } item_sweep;
 
 static uint32_t member_count(const item_sweep *sweep, uint32_t row)
@@ -97,7 +98,7 @@ static void item_gram(const item_sweep *sweep, uint32_t item, item_workspace *wo
 {
     const size_t d = sweep->dimensions;
     const observations *observed = sweep->observed;
-    memset(m, 0, d * d * sizeof *m);
+    memset(work->half, 0, normal_floats(d) * sizeof *work->half);
     memset(residual, 0, d * sizeof *residual);
     for (uint64_t at = observed->pairs.indptr[item]; at < observed->pairs.indptr[item + 1];) {
         const uint64_t left = observed->pairs.indptr[item + 1] - at, count = left < GATHERED ? left : GATHERED;
@@ -108,12 +109,12 @@ static void item_gram(const item_sweep *sweep, uint32_t item, item_workspace *wo
                 work->gathered[r * d + k] = root * from[k];
             work->factors[r] = -root * (observed->labels ? observed->labels[at] : 1);
         }
-        normal_add_gram(work->gathered, count, d, 1, m);
+        normal_add_gram(work->gathered, count, d, 1, work->half);
         normal_add_combination(work->gathered, count, d, work->factors, 1, residual);
     }
     for (size_t r = 0; r < d; r++)
-        for (size_t c = r + 1; c < d; c++)
-            m[r * d + c] = m[c * d + r];
+        for (size_t c = r; c < d; c++)
+            m[r * d + c] = m[c * d + r] = work->half[r * normal_stride(d) + c];
 }
 
 /* Adds one item's share to a part that begins with zeros. */
@@ -216,7 +217,7 @@ static bool solve_block(const item_sweep *sweep, const part *at, float *scratch,
     for (size_t begin = 0; begin < w; begin += sweep->columns) {
         const size_t wide = w - begin < sweep->columns ? w - begin : sweep->columns;
         for (size_t r = 0; r < wide; r++)
-            memcpy(scratch + r * wide, at->h + (begin + r) * w + begin, wide * sizeof *scratch);
+            memcpy(scratch + r * normal_stride(wide), at->h + (begin + r) * w + begin, wide * sizeof *scratch);
         memcpy(delta + begin, at->g + begin, wide * sizeof *delta);
         if (!normal_solve(scratch, wide, delta + begin))
             return false;
@@ -308,6 +309,7 @@ static void field_clear(item_sweep *sweep)
         item_workspace *work = &sweep->work[thread];
         free(work->model);
         free(work->gathered);
+        free(work->half);
         free(work->factors);
         free(work->m);
         free(work->jacobian);
@@ -335,7 +337,8 @@ static topn_status workspaces_create(item_sweep *sweep)
     for (int thread = 0; thread < context->threads; thread++) {
         item_workspace *work = &sweep->work[thread];
         TRY(ALLOCATE(context, side_scratch(sweep->side), &work->model));
-        TRY(ALLOCATE(context, GATHERED * d, &work->gathered));
+        TRY(ALLOCATE(context, GATHERED * d + NORMAL_SLACK, &work->gathered));
+        TRY(ALLOCATE(context, normal_floats(d), &work->half));
         TRY(ALLOCATE(context, GATHERED, &work->factors));
         TRY(ALLOCATE(context, d, &work->psi));
         TRY(ALLOCATE(context, d, &work->gradient));
@@ -371,7 +374,7 @@ static topn_status field_set(item_sweep *sweep, size_t field)
         to->z = to->q + d * w;
     }
     TRY(ALLOCATE_ZEROED(context, sweep->side->entities, &sweep->batch_of));
-    TRY(ALLOCATE(context, 3 * wide + (sweep->conjugate ? 2 * w : sweep->columns * sweep->columns), &sweep->step));
+    TRY(ALLOCATE(context, 3 * wide + (sweep->conjugate ? 2 * w : normal_floats(sweep->columns)), &sweep->step));
     TRY(workspaces_create(sweep));
 done:
     return status;
