@@ -30,7 +30,8 @@ static const option_row tucker_options[] = {
     OPTION_INTEGER(tucker_params, user_factors, "user-factors", 0, 0, 65536, "factors of a user; 0 = --factors"),
     OPTION_TEXT(tucker_params, field_factors, "field-factors", "2",
                 "factors of each column of the context: one number, or one for each, as in 4,2,2"),
-    OPTION_REAL_AUTO(tucker_params, core_l2, "core-l2", "auto", 0, 1e12, "ridge of the core, in place of --l2; auto = the same"),
+    OPTION_REAL_AUTO(tucker_params, core_l2, "core-l2", "auto", 0, 1e12,
+                     "ridge of the core, in place of --l2; auto = the same"),
     ITERATION_OPTIONS(tucker_params, 16),
 };
 static const option_table tucker_option_table = OPTION_TABLE(tucker_params, tucker_options);
