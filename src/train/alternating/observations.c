@@ -164,11 +164,11 @@ static bool one_row_each(const sparse_matrix *rows)
     return true;
 }
 
-/* l2·(Σ over the entities of their events + α₀·entities of the other side)^exponent. */
+/* l2·(Σ over the entities of their events + α₀·entities of the other side)^exponent; 1 in place of a sum of 0. */
 static float ridge_of(const square_loss *loss, double entities, double events, double others)
 {
-    return entities == 0 ? 0
-                         : (float)(loss->l2 * pow(events + loss->unobserved * others * entities, loss->l2_exponent));
+    const double terms = events + loss->unobserved * others * entities;
+    return entities == 0 ? 0 : (float)(loss->l2 * pow(terms > 0 ? terms : 1, loss->l2_exponent));
 }
 
 static topn_status field_blocks(topn_context *context, const side_field *field, const observations *observed,
