@@ -70,7 +70,11 @@ __attribute__((target("avx2"))) static inline float sum_8(__m256 a)
 #define NORMAL(name) normal_16_##name
 #define LANES 16
 #define TILE_ROWS 8
+#ifdef __clang__ /* which takes no preference here; vectors of 16 floats are spelled out anyway */
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
+#else
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")))
+#endif
 #define ADD_PRODUCT(sum, a, b) ((NORMAL(vector))_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(sum)))
 #define SUM(a) _mm512_reduce_add_ps((__m512)(a))
 #include "numeric/normal_kernel.h"

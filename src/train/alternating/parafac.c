@@ -7,8 +7,8 @@
  * one factor for the user, one for each column of the context, one for the item. Without such columns it is matrix
  * factorisation.
  *
- * The ridge weighs on each factor of the product, and 0 is a local optimum: many contexts need a far smaller --l2 than
- * matrix factorisation does.
+ * The ridge weighs on each factor of the product, and 0 is a local optimum, which a ridge as large as that of matrix
+ * factorisation leads to as soon as there are contexts: hence the small default of --l2.
  */
 #include "train/alternating/sweeps.h"
 
@@ -18,7 +18,7 @@ typedef struct parafac_params {
 } parafac_params;
 
 static const option_row parafac_options[] = {
-    ALTERNATING_OPTIONS(parafac_params, 128),
+    ALTERNATING_OPTIONS(parafac_params, 128, 1e-7),
     ITERATION_OPTIONS(parafac_params, 16),
 };
 static const option_table parafac_option_table = OPTION_TABLE(parafac_params, parafac_options);
@@ -45,7 +45,7 @@ static topn_status parafac_train(topn_context *context, const topn_data *data, c
 
 const method method_parafac = {
     .name = "parafac",
-    .summary = "product of the factors of user, context columns and item, over all pairs; takes a small --l2",
+    .summary = "product of the factors of user, context columns and item, over all pairs",
     .paper = "Rendle 2021, §5.1.2; Harshman 1970",
     .options = &parafac_option_table,
     .check = parafac_check,

@@ -60,16 +60,16 @@ typedef struct alternating_params {
 
 /* Defaults of l2, unobserved-weight, exponents and the first values: Rendle, Krichene, Zhang, Koren, Revisiting the
  * Performance of iALS on Item Recommendation Benchmarks, 2021. */
-#define ALTERNATING_OPTIONS(params, block_default)                                                                     \
-    ALTERNATING_LOSS_OPTIONS(params),                                                                                  \
+#define ALTERNATING_OPTIONS(params, block_default, l2_default)                                                         \
+    ALTERNATING_LOSS_OPTIONS(params, l2_default),                                                                      \
         OPTION_INTEGER(params, alternating.block, "block", block_default, 0, 65536,                                    \
                        "columns of a row that are solved for at a time by Cholesky; 0 = all"),                         \
         OPTION_CHOICE(params, alternating.solver, "solver", "cholesky", "cholesky|cg",                                 \
                       "exact steps, or conjugate gradients from the current values, over all columns at a time"),      \
         OPTION_INTEGER(params, alternating.cg_steps, "cg-steps", 3, 1, 100000, "steps of conjugate gradients a row")
-#define ALTERNATING_LOSS_OPTIONS(params)                                                                               \
+#define ALTERNATING_LOSS_OPTIONS(params, l2_default)                                                                   \
     OPTION_INTEGER(params, alternating.factors, "factors", 128, 1, 65536, "d: numbers in an embedding"),               \
-        OPTION_REAL(params, alternating.l2, "l2", 0.003, 0, 1e12,                                                      \
+        OPTION_REAL(params, alternating.l2, "l2", l2_default, 0, 1e12,                                                 \
                     "ridge of a row: λ·(events + α₀·entities of the other side)^l2-exponent"),                         \
         OPTION_REAL(params, alternating.l2_exponent, "l2-exponent", 1, 0, 4, "exponent of the ridge"),                 \
         OPTION_REAL(params, alternating.unobserved_weight, "unobserved-weight", 0.1, 0, 1e12,                          \

@@ -26,7 +26,7 @@ typedef struct tucker_params {
 } tucker_params;
 
 static const option_row tucker_options[] = {
-    ALTERNATING_OPTIONS(tucker_params, 128),
+    ALTERNATING_OPTIONS(tucker_params, 128, 1e-7),
     OPTION_INTEGER(tucker_params, user_factors, "user-factors", 0, 0, 65536, "factors of a user; 0 = --factors"),
     OPTION_TEXT(tucker_params, field_factors, "field-factors", "2",
                 "factors of each column of the context: one number, or one for each, as in 4,2,2"),
