@@ -14,7 +14,7 @@ typedef struct fm_params {
 } fm_params;
 
 static const option_row fm_options[] = {
-    ALTERNATING_OPTIONS(fm_params, 128, 0.003),
+    ALTERNATING_OPTIONS(fm_params, 128),
     ITERATION_OPTIONS(fm_params, 16),
 };
 static const option_table fm_option_table = OPTION_TABLE(fm_params, fm_options);

@@ -36,7 +36,7 @@ static const option_row gramian_sgd_options[] = {
     OPTION_CHOICE(gramian_sgd_params, model, "model", "mf", "mf|fm|parafac|tucker",
                   "matrix factorisation of users and items; or, with the context's fields and all features, a "
                   "factorisation machine, PARAFAC or Tucker"),
-    ALTERNATING_LOSS_OPTIONS(gramian_sgd_params, 0.003),
+    ALTERNATING_LOSS_OPTIONS(gramian_sgd_params),
     OPTION_REAL(gramian_sgd_params, learning_rate, "learning-rate", 0.1, 1e-12, 1e6, "η: length of a step"),
     OPTION_REAL(gramian_sgd_params, decay, "decay", 0, 0, 1e6, "in sweep t, from 0, the step is η/(1 + decay·t)"),
     OPTION_CHOICE(gramian_sgd_params, optimizer, "optimizer", "adagrad", "adagrad|sgd",

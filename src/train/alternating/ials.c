@@ -11,7 +11,7 @@ typedef struct ials_params {
 } ials_params;
 
 static const option_row ials_options[] = {
-    ALTERNATING_OPTIONS(ials_params, 64, 0.003),
+    ALTERNATING_OPTIONS(ials_params, 64),
     ITERATION_OPTIONS(ials_params, 16),
 };
 static const option_table ials_option_table = OPTION_TABLE(ials_params, ials_options);

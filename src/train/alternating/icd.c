@@ -11,7 +11,7 @@ typedef struct icd_params {
 } icd_params;
 
 static const option_row icd_options[] = {
-    ALTERNATING_LOSS_OPTIONS(icd_params, 0.003),
+    ALTERNATING_LOSS_OPTIONS(icd_params),
     ITERATION_OPTIONS(icd_params, 32),
 };
 static const option_table icd_option_table = OPTION_TABLE(icd_params, icd_options);

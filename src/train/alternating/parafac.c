@@ -8,7 +8,7 @@
  * factorisation.
  *
  * The ridge weighs on each factor of the product, and 0 is a local optimum, which a ridge as large as that of matrix
- * factorisation leads to as soon as there are contexts: hence the small default of --l2.
+ * factorisation leads to as soon as there are contexts: hence the small default of --l2 there.
  */
 #include "train/alternating/sweeps.h"
 
@@ -18,7 +18,7 @@ typedef struct parafac_params {
 } parafac_params;
 
 static const option_row parafac_options[] = {
-    ALTERNATING_OPTIONS(parafac_params, 128, 1e-7),
+    ALTERNATING_OPTIONS_WITH(parafac_params, 128, ALTERNATING_PRODUCT_L2(parafac_params)),
     ITERATION_OPTIONS(parafac_params, 16),
 };
 static const option_table parafac_option_table = OPTION_TABLE(parafac_params, parafac_options);
@@ -40,7 +40,9 @@ static topn_status parafac_train(topn_context *context, const topn_data *data, c
                                  topn_model *model)
 {
     const parafac_params *params = raw;
-    return alternating_train(context, data, &params->alternating, &params->iteration, &shape, run, model);
+    alternating_params resolved = params->alternating;
+    resolved.l2 = alternating_product_l2(data, resolved.l2);
+    return alternating_train(context, data, &resolved, &params->iteration, &shape, run, model);
 }
 
 const method method_parafac = {

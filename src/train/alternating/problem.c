@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/alternating/problem.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,11 @@
 #include "train/alternating/sides.h"
 
 enum { MOST_GRAMS = 3 + 16 }; /* of D² doubles, or so much at a time */
+
+double alternating_product_l2(const topn_data *data, double l2)
+{
+    return !isnan(l2) ? l2 : data->contexts.field_count ? 1e-7 : 0.003;
+}
 
 topn_status alternating_check(topn_context *context, const char *method_name, const alternating_params *params)
 {

@@ -60,17 +60,24 @@ typedef struct alternating_params {
 
 /* Defaults of l2, unobserved-weight, exponents and the first values: Rendle, Krichene, Zhang, Koren, Revisiting the
  * Performance of iALS on Item Recommendation Benchmarks, 2021. */
-#define ALTERNATING_OPTIONS(params, block_default, l2_default)                                                         \
-    ALTERNATING_LOSS_OPTIONS(params, l2_default),                                                                      \
+#define ALTERNATING_OPTIONS(params, block_default)                                                                     \
+    ALTERNATING_OPTIONS_WITH(params, block_default, ALTERNATING_L2(params))
+#define ALTERNATING_LOSS_OPTIONS(params) ALTERNATING_LOSS_OPTIONS_WITH(params, ALTERNATING_L2(params))
+#define ALTERNATING_RIDGE "ridge of a row: λ·(events + α₀·entities of the other side)^l2-exponent"
+#define ALTERNATING_L2(params) OPTION_REAL(params, alternating.l2, "l2", 0.003, 0, 1e12, ALTERNATING_RIDGE)
+/* For products of three and more factors, of which the ridge weighs on each; see alternating_product_l2. */
+#define ALTERNATING_PRODUCT_L2(params)                                                                                 \
+    OPTION_REAL_AUTO(params, alternating.l2, "l2", "auto", 0, 1e12,                                                    \
+                     ALTERNATING_RIDGE "; auto = 0.003, and 1e-7 where events have contexts")
+#define ALTERNATING_OPTIONS_WITH(params, block_default, ...)                                                           \
+    ALTERNATING_LOSS_OPTIONS_WITH(params, __VA_ARGS__),                                                                \
         OPTION_INTEGER(params, alternating.block, "block", block_default, 0, 65536,                                    \
                        "columns of a row that are solved for at a time by Cholesky; 0 = all"),                         \
         OPTION_CHOICE(params, alternating.solver, "solver", "cholesky", "cholesky|cg",                                 \
                       "exact steps, or conjugate gradients from the current values, over all columns at a time"),      \
         OPTION_INTEGER(params, alternating.cg_steps, "cg-steps", 3, 1, 100000, "steps of conjugate gradients a row")
-#define ALTERNATING_LOSS_OPTIONS(params, l2_default)                                                                   \
-    OPTION_INTEGER(params, alternating.factors, "factors", 128, 1, 65536, "d: numbers in an embedding"),               \
-        OPTION_REAL(params, alternating.l2, "l2", l2_default, 0, 1e12,                                                 \
-                    "ridge of a row: λ·(events + α₀·entities of the other side)^l2-exponent"),                         \
+#define ALTERNATING_LOSS_OPTIONS_WITH(params, ...)                                                                     \
+    OPTION_INTEGER(params, alternating.factors, "factors", 128, 1, 65536, "d: numbers in an embedding"), __VA_ARGS__,  \
         OPTION_REAL(params, alternating.l2_exponent, "l2-exponent", 1, 0, 4, "exponent of the ridge"),                 \
         OPTION_REAL(params, alternating.unobserved_weight, "unobserved-weight", 0.1, 0, 1e12,                          \
                     "α₀: weight of every pair, observed or not, with label 0"),                                        \
@@ -97,6 +104,8 @@ typedef struct alternating_params {
 
 /* Rules across options. */
 topn_status alternating_check(topn_context *context, const char *method_name, const alternating_params *params);
+/* The --l2 of a product: what was given, or (NAN) the default for data with or without contexts. */
+double alternating_product_l2(const topn_data *data, double l2);
 square_loss alternating_square_loss(const alternating_params *params);
 
 /* Sides (users, or contexts where the data have fields and `contexts` asks for them; items) with their tables drawn

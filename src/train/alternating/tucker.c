@@ -26,7 +26,7 @@ typedef struct tucker_params {
 } tucker_params;
 
 static const option_row tucker_options[] = {
-    ALTERNATING_OPTIONS(tucker_params, 128, 1e-7),
+    ALTERNATING_OPTIONS_WITH(tucker_params, 128, ALTERNATING_PRODUCT_L2(tucker_params)),
     OPTION_INTEGER(tucker_params, user_factors, "user-factors", 0, 0, 65536, "factors of a user; 0 = --factors"),
     OPTION_TEXT(tucker_params, field_factors, "field-factors", "2",
                 "factors of each column of the context: one number, or one for each, as in 4,2,2"),
@@ -108,7 +108,9 @@ static topn_status tucker_train(topn_context *context, const topn_data *data, co
     size_t factors[1 + MOST_FIELDS];
     TRY(read_factors(context, data, params, factors));
     const alternating_model shape = shape_of(data, params, factors);
-    TRY(alternating_train(context, data, &params->alternating, &params->iteration, &shape, run, model));
+    alternating_params resolved = params->alternating;
+    resolved.l2 = alternating_product_l2(data, resolved.l2);
+    TRY(alternating_train(context, data, &resolved, &params->iteration, &shape, run, model));
 done:
     return status;
 }
