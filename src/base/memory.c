@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static _Atomic uint64_t failure_countdown;
 
@@ -60,6 +62,15 @@ topn_status memory_resize(topn_context *context, size_t count, size_t size, void
         return fail_memory(context, bytes);
     memcpy(block, &grown, sizeof grown);
     return TOPN_OK;
+}
+
+void memory_prefer_large_pages(void *block, size_t bytes)
+{
+    /* Whole pages inside the block. Its failure is none. */
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)block;
+    const uintptr_t first = (begin + page - 1) / page * page, last = (begin + bytes) / page * page;
+    if (last > first)
+        (void)madvise((void *)first, last - first, MADV_HUGEPAGE);
 }
 
 topn_status memory_copy_text(topn_context *context, const char *text, char **out)

@@ -14,6 +14,9 @@ topn_status memory_allocate(topn_context *context, size_t count, size_t size, vo
 topn_status memory_allocate_zeroed(topn_context *context, size_t count, size_t size, void *out);
 /* Grows or shrinks *block (a pointer to an object pointer); on failure *block is unchanged. */
 topn_status memory_resize(topn_context *context, size_t count, size_t size, void *block);
+/* Advice to the system that all of a block will be used in no order: large pages come faster, and finding rows of a
+ * table in them takes less. */
+void memory_prefer_large_pages(void *block, size_t bytes);
 /* A copy of text; NULL gives NULL. */
 topn_status memory_copy_text(topn_context *context, const char *text, char **out);
 

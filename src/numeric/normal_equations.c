@@ -25,7 +25,9 @@ typedef struct normal_kernels {
     void (*add_products)(const float *rows, const uint32_t *indices, size_t count, size_t stride, size_t width,
                          const float *v, float *out);
     void (*add_combination)(const float *rows, size_t count, size_t width, const float *w, float alpha, float *out);
-    size_t lanes;
+    void (*gather)(const float *table, size_t stride, const uint32_t *indices, const float *alpha, size_t count,
+                   size_t width, float *out);
+    void (*start)(const float *m, size_t m_stride, float scale, float ridge, size_t width, float *h, size_t h_stride);
 } normal_kernels;
 
 #define NORMAL(name) normal_4_##name
@@ -151,10 +153,28 @@ void normal_add_products(const float *rows, size_t count, size_t width, const fl
     kernels()->add_products(rows, NULL, count, width, width, v, out);
 }
 
-void normal_add_gathered_products(const float *table, const uint32_t *indices, size_t count, size_t width,
-                                  const float *v, float *out)
+void normal_add_gathered_products(const float *table, size_t stride, const uint32_t *indices, size_t count,
+                                  size_t width, const float *v, float *out)
 {
-    kernels()->add_products(table, indices, count, width, width, v, out);
+    kernels()->add_products(table, indices, count, stride, width, v, out);
+}
+
+void normal_gather(const float *table, size_t stride, const uint32_t *indices, const float *alpha, size_t count,
+                   size_t width, float *out)
+{
+    kernels()->gather(table, stride, indices, alpha, count, width, out);
+}
+
+void normal_start(const float *m, size_t m_stride, float scale, float ridge, size_t width, float *h)
+{
+    kernels()->start(m, m_stride, scale, ridge, width, h, normal_stride(width));
+}
+
+void normal_add_multiple(const float *a, size_t a_stride, size_t count, size_t inner, const float *b, size_t b_stride,
+                         size_t columns, float *out, size_t out_stride)
+{
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)count, (int)columns, (int)inner, 1.0f, a, (int)a_stride,
+                b, (int)b_stride, 1.0f, out, (int)out_stride);
 }
 
 void normal_add_combination(const float *rows, size_t count, size_t width, const float *w, float alpha, float *out)

@@ -24,9 +24,17 @@ size_t normal_floats(size_t width);
 void normal_add_gram(const float *rows, size_t count, size_t width, float alpha, float *h);
 /* out[r] += ⟨x_r, v⟩; v [width], out [count]. */
 void normal_add_products(const float *rows, size_t count, size_t width, const float *v, float *out);
-/* The same of rows indices[r] of a table [… × width]. */
-void normal_add_gathered_products(const float *table, const uint32_t *indices, size_t count, size_t width,
-                                  const float *v, float *out);
+/* The same of `width` numbers from table + indices[r]·stride on. */
+void normal_add_gathered_products(const float *table, size_t stride, const uint32_t *indices, size_t count,
+                                  size_t width, const float *v, float *out);
+/* These numbers, times √alpha_r, as rows; alpha NULL = all 1; out [count × width]. */
+void normal_gather(const float *table, size_t stride, const uint32_t *indices, const float *alpha, size_t count,
+                   size_t width, float *out);
+/* h = scale·M + ridge·I for a symmetric M [width × width] with m_stride floats from row to row. */
+void normal_start(const float *m, size_t m_stride, float scale, float ridge, size_t width, float *h);
+/* out [count × columns] += a·b; a [count × inner], b [inner × columns]; strides from row to row. */
+void normal_add_multiple(const float *a, size_t a_stride, size_t count, size_t inner, const float *b, size_t b_stride,
+                         size_t columns, float *out, size_t out_stride);
 /* out += alpha·Σ_r w_r·x_r; w [count], out [width]. */
 void normal_add_combination(const float *rows, size_t count, size_t width, const float *w, float alpha, float *out);
 /* x ← H⁻¹·x for a positive definite H, which is overwritten. false when H is not positive definite in single precision,

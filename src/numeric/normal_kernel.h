@@ -92,7 +92,8 @@ static void NORMAL(add_gram)(const float *rows, size_t count, size_t width, floa
     }
 }
 
-/* The factor of the block on the diagonal, whose rows begin at `a`: U with A = UᵀU. inverse [LANES] 1/U_jj. */
+/* The factor of the block on the diagonal, whose rows begin at `a`: U with A = UᵀU. inverse [LANES] 1/U_jj. Rows are
+ * divided by their pivots first and by roots last, so that no root waits for another. */
 TARGET
 static inline __attribute__((always_inline)) bool NORMAL(factor_corner)(float *a, size_t stride, float *inverse)
 {
@@ -105,16 +106,16 @@ static inline __attribute__((always_inline)) bool NORMAL(factor_corner)(float *a
 #pragma GCC unroll 16
     for (size_t j = 0; j < LANES; j++) {
         const float pivot = rows[j][j];
+        const vector share = rows[j] * (1.0f / pivot);
         positive = positive && pivot > least_pivot * a[j * stride + j];
         inverse[j] = 1.0f / sqrtf(pivot);
-        rows[j] *= inverse[j];
 #pragma GCC unroll 16
         for (size_t i = j + 1; i < LANES; i++)
-            rows[i] -= rows[j][i] * rows[j];
+            rows[i] = ADD_PRODUCT(rows[i], (-share[i]) - (vector){0}, rows[j]);
     }
 #pragma GCC unroll 16
     for (size_t j = 0; j < LANES; j++)
-        *(vector *)(a + j * stride) = rows[j];
+        *(vector *)(a + j * stride) = inverse[j] * rows[j];
     return positive;
 }
 
@@ -181,6 +182,13 @@ static bool NORMAL(solve)(float *h, size_t stride, size_t size, float *x)
     return true;
 }
 
+/* Fetches `width` columns of a row. */
+static inline __attribute__((always_inline)) void NORMAL(fetch)(const float *row, size_t width)
+{
+    for (size_t line = 0; line < width && line < MOST_AHEAD; line += UNIT)
+        __builtin_prefetch(row + line);
+}
+
 /* out[r] += ⟨x_r, v⟩; row r is row indices[r], or r where indices are NULL. */
 TARGET
 static void NORMAL(add_products)(const float *rows, const uint32_t *indices, size_t count, size_t stride, size_t width,
@@ -192,8 +200,7 @@ static void NORMAL(add_products)(const float *rows, const uint32_t *indices, siz
         vector sums[4] = {{0}, {0}, {0}, {0}};
         size_t c = 0;
         if (indices && r + AHEAD < count)
-            for (size_t line = 0; line < width && line < MOST_AHEAD; line += 16)
-                __builtin_prefetch(rows + indices[r + AHEAD] * stride + line);
+            NORMAL(fetch)(rows + indices[r + AHEAD] * stride, width);
         for (; c + 4 * LANES <= width; c += 4 * LANES)
 #pragma GCC unroll 4
             for (size_t part = 0; part < 4; part++)
@@ -205,6 +212,43 @@ static void NORMAL(add_products)(const float *rows, const uint32_t *indices, siz
         for (; c < width; c++)
             rest += row[c] * v[c];
         out[r] += SUM((sums[0] + sums[1]) + (sums[2] + sums[3])) + rest;
+    }
+}
+
+/* out[r] = √alpha_r · row indices[r]; alpha NULL = all 1. */
+TARGET
+static void NORMAL(gather)(const float *table, size_t stride, const uint32_t *indices, const float *alpha, size_t count,
+                           size_t width, float *out)
+{
+    typedef NORMAL(vector) vector;
+    for (size_t r = 0; r < count; r++, out += width) {
+        const float *row = table + indices[r] * stride;
+        const float root = alpha ? sqrtf(alpha[r]) : 1.0f;
+        size_t c = 0;
+        if (r + AHEAD < count)
+            NORMAL(fetch)(table + indices[r + AHEAD] * stride, width);
+        for (; c + LANES <= width; c += LANES)
+            *(vector *)(out + c) = root * *(const vector *)(row + c);
+        for (; c < width; c++)
+            out[c] = root * row[c];
+    }
+}
+
+/* Upper triangle of h = scale·m + ridge·I. */
+TARGET
+static void NORMAL(start)(const float *m, size_t m_stride, float scale, float ridge, size_t width, float *h,
+                          size_t h_stride)
+{
+    typedef NORMAL(vector) vector;
+    for (size_t r = 0; r < width; r++) {
+        const float *from = m + r * m_stride;
+        float *to = h + r * h_stride;
+        size_t c = r / LANES * LANES;
+        for (; c + LANES <= width; c += LANES)
+            *(vector *)(to + c) = scale * *(const vector *)(from + c);
+        for (; c < width; c++)
+            to[c] = scale * from[c];
+        to[r] += ridge;
     }
 }
 
@@ -261,5 +305,6 @@ static const normal_kernels NORMAL(kernels) = {
     .solve = NORMAL(solve),
     .add_products = NORMAL(add_products),
     .add_combination = NORMAL(add_combination),
-    .lanes = LANES,
+    .gather = NORMAL(gather),
+    .start = NORMAL(start),
 };

@@ -5,8 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/threads.h"
@@ -91,12 +89,7 @@ topn_status symmetric_create(topn_context *context, size_t n, bool half, symmetr
     const topn_status status = ALLOCATE_ZEROED(context, cells, &out->values);
     if (status != TOPN_OK)
         return status;
-    /* Every page will be touched: huge pages come faster and make long strides cheaper. Advice, so its failure is
-     * none: whole pages inside the block. */
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)out->values;
-    const uintptr_t first = (begin + page - 1) / page * page, last = (begin + cells * sizeof(float)) / page * page;
-    if (last > first)
-        (void)madvise((void *)first, last - first, MADV_HUGEPAGE);
+    memory_prefer_large_pages(out->values, cells * sizeof(float));
     return TOPN_OK;
 }
 

@@ -59,10 +59,11 @@ void cursor_advance(const half_sweep *sweep, const block_members *members, block
 typedef struct workspace {
     float *model;    /* [side_scratch] */
     float *gathered; /* [GATHERED_ROWS × D], NULL when plain */
-    float *rows; /* [row_capacity × columns + NORMAL_SLACK] j; columns one at a time: 2·width in place of columns */
-    float *residual; /* [row_capacity] */
+    float *rows;     /* rows j: see workspaces_create */
+    float *residual; /* [observations of the longest row, or of a group] */
     float *h;        /* [normal_floats(columns)], NULL for conjugate gradients */
-    float *vectors;  /* [5 × width]: g, then those of conjugate gradients */
+    float *vectors;  /* [5 × width]: g and changes, or those of conjugate gradients */
+    float *group;    /* [GROUP_ROWS × (2·D + columns)] θ, G·θ, changes; NULL unless rows go by groups */
     float *implicit; /* t [width] and, unless plain, M [width × width] */
     float *pulled;   /* [(D + max(D, width)) × width], NULL when plain */
     float *pairs;    /* [2·D + 2·width], NULL unless pairwise */
@@ -76,6 +77,9 @@ void fill_rows(const half_sweep *sweep, const block_members *members, block_curs
 /* Their residuals √α(ŷ − y), out [count]. */
 void fill_residuals(const half_sweep *sweep, const block_members *members, block_cursor from, uint64_t count,
                     workspace *work, float *out);
+/* out [count] += ⟨j, v⟩ with rows j as above; they may lie in work->rows then. */
+void add_products(const half_sweep *sweep, const block_members *members, block_cursor from, uint64_t count,
+                  size_t begin, size_t end, const float *v, workspace *work, float *out);
 /* Adds α₀ Σ v_e Jᵀ G J to m [width × width] and α₀ Σ v_e Jᵀ G φ_e to t [width] for members begin … end − 1. For
  * plain sides only when pairwise. */
 void add_implicit(const half_sweep *sweep, const block_members *members, uint32_t begin, uint32_t end, workspace *work,

@@ -106,30 +106,64 @@ static uint32_t order_rows(const field_sweep *at, uint32_t *order)
     return starts[LENGTH_CLASSES];
 }
 
-/* Blocks that don't depend on each other, one to a thread. */
+/* Where groups of rows of the order begin, and the end: starts [count + 1]. Returns the number of groups. */
+static uint32_t cut_groups(const field_sweep *at, const uint32_t *order, uint32_t count, uint32_t *starts)
+{
+    const uint32_t most = steps_by_group(at->sweep, side_block_width(at->sweep->side, at->field)) ? GROUP_ROWS : 1;
+    uint32_t groups = 0;
+    uint64_t sum = 0;
+    starts[0] = 0;
+    for (uint32_t place = 0; place < count; place++) {
+        const block_members members = members_at(at, order[place]);
+        if (place > starts[groups] &&
+            (place - starts[groups] == most || sum + members.observations > GROUP_OBSERVATIONS)) {
+            starts[++groups] = place;
+            sum = 0;
+        }
+        sum += members.observations;
+    }
+    starts[++groups] = count;
+    return groups;
+}
+
+/* Returns the first row without a step, or UINT32_MAX. */
+static uint32_t solve_group(const field_sweep *at, const uint32_t *rows, uint32_t count, workspace *work)
+{
+    block_members members[GROUP_ROWS];
+    for (uint32_t place = 0; place < count; place++)
+        members[place] = members_at(at, rows[place]);
+    if (!steps_by_group(at->sweep, side_block_width(at->sweep->side, at->field)))
+        return block_step(at->sweep, members, work) ? UINT32_MAX : rows[0];
+    const size_t solved = group_step(at->sweep, members, count, work);
+    return solved == count ? UINT32_MAX : rows[solved];
+}
+
+/* Blocks that don't depend on each other, a group to a thread. */
 static topn_status sweep_together(field_sweep *at)
 {
     topn_status status;
-    uint32_t *order = NULL; /* [count] */
+    uint32_t *order = NULL, *starts = NULL; /* [rows], [rows + 1] */
     TRY(ALLOCATE(at->sweep->context, at->rows, &order));
-    const uint32_t count = order_rows(at, order);
-    for (int batch = 0; batch < BATCHES; batch++) {
-        const uint32_t begin = (uint32_t)((uint64_t)count * batch / BATCHES),
-                       end = (uint32_t)((uint64_t)count * (batch + 1) / BATCHES);
+    TRY(ALLOCATE(at->sweep->context, (size_t)at->rows + 2, &starts));
+    const uint32_t count = order_rows(at, order), groups = cut_groups(at, order, count, starts);
+    for (int batch = 0; count > 0 && batch < BATCHES; batch++) {
+        const uint32_t begin = (uint32_t)((uint64_t)groups * batch / BATCHES),
+                       end = (uint32_t)((uint64_t)groups * (batch + 1) / BATCHES);
         uint32_t failed = UINT32_MAX;
 #pragma omp parallel for schedule(dynamic) num_threads(at->sweep->context->threads) reduction(min : failed)
-        for (uint32_t place = begin; place < end; place++) {
-            const block_members members = members_at(at, order[place]);
-            if (!block_step(at->sweep, &members, &at->workspaces[thread_index()]) && order[place] < failed)
-                failed = order[place];
+        for (uint32_t group = begin; group < end; group++) {
+            const uint32_t row = solve_group(at, order + starts[group], starts[group + 1] - starts[group],
+                                             &at->workspaces[thread_index()]);
+            failed = row < failed ? row : failed;
         }
         at->failed = failed;
         if (failed != UINT32_MAX)
             TRY(no_step(at));
-        TRY(report(at, end - begin));
+        TRY(report(at, starts[end] - starts[begin]));
     }
 done:
     free(order);
+    free(starts);
     return status;
 }
 

@@ -74,26 +74,12 @@ void cursor_advance(const half_sweep *sweep, const block_members *members, block
         count -= part.end - part.begin;
 }
 
-/* to = scale·from */
-VECTOR_CLONES
-static void copy_scaled(const float *restrict from, size_t count, float scale, float *restrict to)
-{
-    for (size_t at = 0; at < count; at++)
-        to[at] = scale * from[at];
-}
-
 /* Columns begin … end − 1 of ψ of observations first … last − 1, times √α; out [(last − first) × (end − begin)]. */
 static void gather(const half_sweep *sweep, uint64_t first, uint64_t last, size_t begin, size_t end, float *out)
 {
     const sparse_matrix *pairs = &sweep->observed->pairs;
-    const size_t width = end - begin, d = sweep->dimensions;
-    for (uint64_t at = first; at < last; at++, out += width) {
-        const float *row = sweep->psi + pairs->indices[at] * d + begin;
-        if (pairs->values)
-            copy_scaled(row, width, sqrtf(pairs->values[at]), out);
-        else
-            memcpy(out, row, width * sizeof *out);
-    }
+    normal_gather(sweep->psi + begin, sweep->dimensions, pairs->indices + first,
+                  pairs->values ? pairs->values + first : NULL, last - first, end - begin, out);
 }
 
 void fill_rows(const half_sweep *sweep, const block_members *members, block_cursor from, uint64_t count, size_t begin,
@@ -134,10 +120,29 @@ void fill_residuals(const half_sweep *sweep, const block_members *members, block
         const size_t some = part.end - part.begin;
         for (size_t at = 0; at < some; at++)
             out[at] = observed->labels ? -observed->labels[part.begin + at] : -1.0f;
-        normal_add_gathered_products(sweep->psi, observed->pairs.indices + part.begin, some, d, phi, out);
+        normal_add_gathered_products(sweep->psi, d, observed->pairs.indices + part.begin, some, d, phi, out);
         for (size_t at = 0; observed->pairs.values && at < some; at++)
             out[at] *= sqrtf(observed->pairs.values[part.begin + at]);
         out += some;
+    }
+}
+
+void add_products(const half_sweep *sweep, const block_members *members, block_cursor from, uint64_t count,
+                  size_t begin, size_t end, const float *v, workspace *work, float *out)
+{
+    const sparse_matrix *pairs = &sweep->observed->pairs;
+    piece part;
+    if (!sweep->plain || pairs->values) {
+        fill_rows(sweep, members, from, count, begin, end, work, work->rows);
+        normal_add_products(work->rows, count, end - begin, v, out);
+        return;
+    }
+    while (count > 0 && next_piece(sweep, members, &from, count, &part)) {
+        const uint64_t some = part.end - part.begin;
+        normal_add_gathered_products(sweep->psi + begin, sweep->dimensions, pairs->indices + part.begin, some,
+                                     end - begin, v, out);
+        out += some;
+        count -= some;
     }
 }
 
