@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "numeric/sparse.h"
+#include "train/alternating/conjugate.h"
 #include "train/alternating/solver.h"
 #include "train/alternating/sweeps.h"
 
@@ -452,6 +453,28 @@ static void test_empty_rows(void **state)
     }
 }
 
+/* H = I / 10 */
+static void tenth(const float *p, float *out, void *data)
+{
+    for (size_t at = 0; at < *(const size_t *)data; at++)
+        out[at] = 0.1f * p[at];
+}
+
+/* A gradient next to 0, as rows without events come to have: no step is left to take, which is no failure. */
+static void test_vanishing_gradient(void **state)
+{
+    (void)state;
+    size_t n = 3;
+    for (int zero = 0; zero < 2; zero++) {
+        float g[3] = {0, 0, 0}, scratch[6], x[3];
+        if (!zero)
+            g[1] = 2.8e-45f;
+        assert_true(conjugate_solve(tenth, &n, n, 5, g, scratch, x));
+        for (size_t at = 0; at < n; at++)
+            assert_true(fabsf(x[at]) < 1e-30f);
+    }
+}
+
 /* Without ridge the implicit part makes the answer unique; without that, the ridge; without both there is an error. */
 static void test_no_ridge(void **state)
 {
@@ -527,9 +550,16 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_loss_and_descent), cmocka_unit_test(test_golden),       cmocka_unit_test(test_gradient),
-        cmocka_unit_test(test_same_step),        cmocka_unit_test(test_same_optimum), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_shared_rows),      cmocka_unit_test(test_empty_rows),   cmocka_unit_test(test_no_ridge),
+        cmocka_unit_test(test_loss_and_descent),
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_gradient),
+        cmocka_unit_test(test_same_step),
+        cmocka_unit_test(test_same_optimum),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_shared_rows),
+        cmocka_unit_test(test_empty_rows),
+        cmocka_unit_test(test_vanishing_gradient),
+        cmocka_unit_test(test_no_ridge),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -4,8 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-/* A residual of this share of the first is rounding error. */
-static const double least_share = 1e-14;
+/* Squares of residuals that are rounding error: a share of the first one, and what products of single precision lose.
+ */
+static const double least_share = 1e-14, least_square = 1e-60;
 
 static double product(const float *a, const float *b, size_t n)
 {
@@ -22,7 +23,7 @@ bool conjugate_solve(curvature *multiply, void *data, size_t n, int64_t steps, f
     const double first = square;
     memset(x, 0, n * sizeof *x);
     memcpy(direction, g, n * sizeof *g);
-    for (int64_t step = 0; step < steps && square > least_share * first; step++) {
+    for (int64_t step = 0; step < steps && square > least_share * first && square > least_square; step++) {
         multiply(direction, image, data);
         const double curved = product(direction, image, n);
         if (!(curved > 0) || !isfinite(curved))
