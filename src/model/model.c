@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "numeric/finite.h"
 #include "numeric/sparse.h"
 
 size_t embedding_rows(const embedding_table *table)
@@ -226,26 +227,9 @@ static topn_status check_finite(topn_context *context, const char *name, const f
 {
     if (!values)
         return TOPN_OK;
-    enum { BLOCK = 1 << 16 };
-    const size_t blocks = (count + BLOCK - 1) / BLOCK;
-    size_t first_bad = SIZE_MAX; /* first block that holds one: the same at any thread count */
-#pragma omp parallel for num_threads(context ? context->threads : 1) schedule(static) reduction(min : first_bad)
-    for (size_t block = 0; block < blocks; block++) {
-        const size_t begin = block * BLOCK, end = count - begin < BLOCK ? count : begin + BLOCK;
-        uint32_t bad = 0;
-        for (size_t at = begin; at < end; at++) {
-            uint32_t bits;
-            memcpy(&bits, &values[at], sizeof bits);
-            bad |= (bits & 0x7f800000) == 0x7f800000;
-        }
-        if (bad && block < first_bad)
-            first_bad = block;
-    }
-    if (first_bad == SIZE_MAX)
+    const size_t at = first_infinite(values, count, context ? context->threads : 1);
+    if (at == SIZE_MAX)
         return TOPN_OK;
-    size_t at = first_bad * BLOCK;
-    while (values[at] - values[at] == 0)
-        at++;
     return fail(context, TOPN_ERROR_NUMERIC, "%s: value %zu is not finite (%g)", name, at, (double)values[at]);
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "numeric/finite.h"
 #include "train/checkpoint.h"
 
 /* A training under way. */
@@ -116,38 +117,13 @@ done:
 
 /* ---- One sweep --------------------------------------------------------------------------------------------------- */
 
-/* Index of a value that is not finite, SIZE_MAX when there is none. */
-static size_t first_infinite(topn_context *context, const float *values, size_t count)
-{
-    enum { BLOCK = 1 << 16 };
-    const size_t blocks = (count + BLOCK - 1) / BLOCK;
-    size_t first = SIZE_MAX; /* block: the same at any thread count */
-#pragma omp parallel for num_threads(context->threads) schedule(static) reduction(min : first)
-    for (size_t block = 0; block < blocks; block++) {
-        const size_t begin = block * BLOCK, end = count - begin < BLOCK ? count : begin + BLOCK;
-        uint32_t bad = 0;
-        for (size_t at = begin; at < end; at++) {
-            uint32_t bits;
-            memcpy(&bits, &values[at], sizeof bits);
-            bad |= (bits & 0x7f800000) == 0x7f800000;
-        }
-        if (bad && block < first)
-            first = block;
-    }
-    if (first == SIZE_MAX)
-        return SIZE_MAX;
-    for (first *= BLOCK; values[first] - values[first] == 0;)
-        first++;
-    return first;
-}
-
 static topn_status check_state(const iteration *it, int64_t sweep, double loss)
 {
     static const char remedy[] = "a larger ridge (--l2) or a smaller step helps";
     const char *name = record_get(&it->model->metadata, "method");
     for (size_t index = 0; index < it->trained->array_count; index++) {
         const state_array *array = &it->trained->arrays[index];
-        const size_t at = first_infinite(it->context, array->values, array_values(array));
+        const size_t at = first_infinite(array->values, array_values(array), it->context->threads);
         if (at != SIZE_MAX)
             return fail(it->context, TOPN_ERROR_NUMERIC, "sweep %" PRId64 " of %s: %s, row %zu, column %zu is %g; %s",
                         sweep + 1, name ? name : "training", array->name, at / (size_t)array->columns,
