@@ -2,7 +2,8 @@
  *
  * Matrix factorisation by least squares against the machine's own limit, and its ways against each other: seconds per
  * sweep (both half sweeps, without the loss), the share of the rate of plain matrix products that the flops needed come
- * to, and the loss after every sweep, so that what a second buys can be compared.
+ * to, the loss after every sweep, and for every number of factors the seconds each way takes to the loss that all of
+ * them reach (the highest of their last losses; linear between two sweeps).
  *
  * usage: alternating DATA [FACTORS…]      (64 128 256 512)
  *
@@ -61,15 +62,42 @@ static void set_options(topn_options *options, const char *list)
     }
 }
 
-static void run(const topn_data *data, const way *how, const char *factors, double limit)
+enum { SWEEPS = 6, MAX_WAYS = 8 };
+
+/* What one way did: seconds of a sweep, loss after each. */
+typedef struct course {
+    const char *label;
+    double seconds, losses[SWEEPS];
+} course;
+
+static void print_times_to(const course *courses, size_t count)
 {
-    enum { SWEEPS = 3 };
+    double target = 0;
+    for (size_t c = 0; c < count; c++)
+        target = fmax(target, courses[c].losses[SWEEPS - 1]);
+    printf("       to the loss %.6g:", target);
+    for (size_t c = 0; c < count; c++) {
+        const double *losses = courses[c].losses;
+        size_t sweep = 0;
+        while (sweep + 1 < SWEEPS && losses[sweep] > target)
+            sweep++;
+        const double share =
+            sweep > 0 ? (losses[sweep - 1] - target) / (losses[sweep - 1] - losses[sweep]) : 1; /* of the last sweep */
+        printf("%s %s %.2f s", c ? "," : "", courses[c].label, ((double)sweep + share) * courses[c].seconds);
+    }
+    printf("\n");
+}
+
+static course run(const topn_data *data, const way *how, const char *factors, double limit)
+{
     topn_options *options;
     topn_model *model;
     topn_cost cost;
     check(topn_options_create(context, TOPN_KIND_METHOD, how->method, &options));
     check(topn_options_set(context, options, "factors", factors));
-    check(topn_options_set(context, options, "sweeps", "3"));
+    char sweeps[16];
+    snprintf(sweeps, sizeof sweeps, "%d", SWEEPS);
+    check(topn_options_set(context, options, "sweeps", sweeps));
     check(topn_options_set(context, options, "keep-histories", "false"));
     set_options(options, how->options);
     check(topn_train_cost(context, data, options, &cost));
@@ -81,8 +109,16 @@ static void run(const topn_data *data, const way *how, const char *factors, doub
            seconds, rate, 100 * rate / limit, strtod(text(model, "run.peak-bytes"), NULL) * 1e-9,
            (double)cost.peak_bytes * 1e-9, text(model, "train.losses"));
     fflush(stdout);
+    course result = {how->label, seconds, {0}};
+    const char *losses = text(model, "train.losses");
+    for (int sweep = 0; sweep < SWEEPS; sweep++) {
+        char *end;
+        result.losses[sweep] = strtod(losses, &end);
+        losses = *end ? end + 1 : end;
+    }
     topn_model_free(model);
     topn_options_free(options);
+    return result;
 }
 
 int main(int count, char **arguments)
@@ -107,12 +143,16 @@ int main(int count, char **arguments)
            topn_data_users(data), (unsigned long long)topn_data_events(data), topn_context_threads(context), limit);
     const char *const *list = count > 2 ? (const char *const *)arguments + 2 : standard;
     const size_t sizes = count > 2 ? (size_t)count - 2 : sizeof standard / sizeof *standard;
-    for (size_t size = 0; size < sizes; size++)
+    for (size_t size = 0; size < sizes; size++) {
+        course courses[MAX_WAYS];
+        size_t done = 0;
         for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
             const double block = w == 1 ? 128 : 0;
             if (strtod(list[size], NULL) > block)
-                run(data, &ways[w], list[size], limit);
+                courses[done++] = run(data, &ways[w], list[size], limit);
         }
+        print_times_to(courses, done);
+    }
     topn_data_free(data);
     topn_context_free(context);
     return 0;

@@ -8,6 +8,10 @@ pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 
+pkg_check_modules(microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
+pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)
+
 set(openblas_flavour openblas-openmp)
 if(NOT TOPN_OPENMP)
   set(openblas_flavour openblas-serial)
@@ -33,3 +37,7 @@ set(CMAKE_INSTALL_RPATH ${OPENBLAS_FOLDER} ${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTA
 
 add_library(topn_cli_dependencies INTERFACE)
 target_link_libraries(topn_cli_dependencies INTERFACE PkgConfig::jansson m)
+
+add_library(topn_server_dependencies INTERFACE)
+target_link_libraries(topn_server_dependencies INTERFACE PkgConfig::microhttpd PkgConfig::jansson PkgConfig::sqlite
+                      PkgConfig::libpq PkgConfig::xxhash m)

@@ -74,6 +74,8 @@ typedef struct topn_model topn_model;
 typedef struct topn_retriever topn_retriever;
 typedef struct topn_query topn_query;
 typedef struct topn_report topn_report;
+typedef struct topn_attributes topn_attributes;
+typedef struct topn_filter topn_filter;
 
 /* Where a long computation stands. `done` and `total` count `unit`s; total is 0 where it is not known. */
 typedef struct topn_progress {
@@ -342,6 +344,9 @@ TOPN_API topn_status topn_model_record_report(topn_context *context, topn_model 
 TOPN_API uint32_t topn_model_items(const topn_model *model);
 /* π of the item (1 where the model has no priors), NAN past the end. */
 TOPN_API float topn_model_prior(const topn_model *model, uint32_t item);
+/* Events of the item in the training data; NAN past the end and where the model does not say. What those are shown who
+ * have no history. */
+TOPN_API float topn_model_popularity(const topn_model *model, uint32_t item);
 TOPN_API uint32_t topn_model_users(const topn_model *model); /* users whose histories the model keeps */
 TOPN_API const char *topn_model_item_id(const topn_model *model, uint32_t item);
 TOPN_API const char *topn_model_item_title(const topn_model *model, uint32_t item);
@@ -370,8 +375,15 @@ TOPN_API topn_status topn_model_export(topn_context *context, const topn_model *
 
 /* ---- Retrieval ---------------------------------------------------------------------------------------- */
 
-/* Immutable, shared by threads; keeps a reference to `model`, which must outlive it. options: NULL or of a
- * TOPN_KIND_RETRIEVER entry ("exact"). */
+/* Builds an index for approximate retrieval (P2 §6.2) from options of a TOPN_KIND_RETRIEVER entry other than "exact"
+ * and puts it into the model, in place of one of the same kind; topn_model_save writes it. What it reaches is measured
+ * on the model's own histories (without any: on histories of one item) and recorded as metadata:
+ * "index.<kind>.overlap@<n>", the share of the exact n best items that it finds, microseconds of both, bytes, build
+ * options. Call it before the model is shared. Errors: UNSUPPORTED naming the kinds that serve this model, MEMORY,
+ * CANCELLED. */
+TOPN_API topn_status topn_model_add_index(topn_context *context, topn_model *model, const topn_options *options);
+/* Immutable, shared by threads; keeps a reference to `model`, which must outlive it. options: NULL (exact) or of a
+ * TOPN_KIND_RETRIEVER entry; NOT_FOUND where the model has no index of that kind. */
 TOPN_API topn_status topn_retriever_create(topn_context *context, const topn_model *model, const topn_options *options,
                                            topn_retriever **out);
 TOPN_API void topn_retriever_free(topn_retriever *retriever);
@@ -390,7 +402,9 @@ typedef struct topn_request {
     size_t allow_count;
     const uint32_t *deny; /* [deny_count] items that may not appear */
     size_t deny_count;
-    bool include_seen; /* false: items of the history may not appear */
+    bool include_seen;                 /* false: items of the history may not appear */
+    const topn_filter *const *filters; /* [filter_count] sets of items, all of which an item must be in to appear */
+    size_t filter_count;
     /* The context, for models that know fields: [topn_model_fields], UINT32_MAX = not known; NULL = none is known. */
     const uint32_t *context;
     /* Features of the user, for models that know such: [feature_count] and their numbers, NULL = all 1. */
@@ -416,6 +430,52 @@ TOPN_API topn_status topn_score(topn_query *query, const topn_request *request, 
  * and *bias_out is all else: biases, context, features, and what a trained row differs by. */
 TOPN_API topn_status topn_explain(topn_query *query, const topn_request *request, uint32_t item,
                                   float *contribution_out, float *bias_out);
+
+/* Maximal marginal relevance (Carbonell, Goldstein 1998): picks n of `count` candidates one by one, each the one of
+ * highest (1 − diversity)·relevance − diversity·(its greatest similarity to those picked before), where relevance are
+ * the scores mapped to 0 … 1 and similarity is the cosine of the item embeddings (for IDENTITY tables: of the encoder's
+ * rows). diversity 0 … 1: 0 keeps the order, 1 looks at similarity alone. items, scores [count] are reordered, the
+ * picked first; their scores stay theirs. O(n·count·row) time. Errors: ARGUMENT; UNSUPPORTED for models without rows.
+ */
+TOPN_API topn_status topn_diversify(topn_query *query, double diversity, size_t n, uint32_t *items, float *scores,
+                                    size_t count);
+
+/* ---- Attributes and filters ------------------------------------------------------------------------------ */
+
+/* What is known of a model's items beside events: the attributes in its file (the item features it was trained with)
+ * and what is set later. Belongs to one thread at a time. */
+TOPN_API topn_status topn_attributes_create(topn_context *context, const topn_model *model, topn_attributes **out);
+TOPN_API void topn_attributes_free(topn_attributes *attributes);
+/* Replaces the values of one attribute of an item; value_count 0 removes it. A value that is a number can be compared
+ * as one. Names and values are copied. */
+TOPN_API topn_status topn_attributes_set(topn_context *context, topn_attributes *attributes, uint32_t item,
+                                         const char *name, const char *const *values, size_t value_count);
+/* Adds those of a side file of items (as --item-features reads it): ids that the model does not know are counted in
+ * *unknown (NULL allowed). Errors: DATA with file:line. */
+TOPN_API topn_status topn_attributes_read(topn_context *context, topn_attributes *attributes, const char *path,
+                                          uint64_t *unknown);
+/* Names in byte order and, of one item, the values of a name; 0 / NULL past the end. */
+TOPN_API size_t topn_attributes_count(const topn_attributes *attributes);
+TOPN_API const char *topn_attributes_name(const topn_attributes *attributes, size_t index);
+TOPN_API const char *topn_attributes_value(const topn_attributes *attributes, uint32_t item, size_t name_index,
+                                           size_t value_index);
+
+/* The items that an expression holds for: genre=Drama AND year>=1990, NOT, OR, parentheses, != < <= > >=,
+ * genre IN (Drama, "Film Noir"), HAS genre. An item with several values of a name satisfies a comparison when one of
+ * them does (for != when none is equal); one without the name satisfies none but != and NOT. Words ignore case, names
+ * and values do not; quotes where a value has other characters than letters, digits, '_', '-', '.', ':'. Immutable,
+ * shared by threads. Errors: OPTION with the place in the expression; an unknown name is one, with the nearest.
+ * O(items). */
+TOPN_API topn_status topn_filter_create(topn_context *context, const topn_attributes *attributes,
+                                        const char *expression, topn_filter **out);
+/* The items whose `allowed` [topn_model_items] is not 0: stock flags and the like. */
+TOPN_API topn_status topn_filter_create_flags(topn_context *context, const topn_model *model,
+                                              const unsigned char *allowed, topn_filter **out);
+TOPN_API void topn_filter_free(topn_filter *filter);
+TOPN_API bool topn_filter_allows(const topn_filter *filter, uint32_t item); /* false past the end */
+TOPN_API uint32_t topn_filter_count(const topn_filter *filter);             /* items allowed */
+
+/* ---- Many users at once ----------------------------------------------------------------------------------- */
 
 /* Recommendations for many users at once, scored in blocks over all threads. `histories` is NULL for the users the
  * model keeps, else data whose item ids are looked up in the model (unknown ones are left out of the history).

@@ -25,6 +25,7 @@
 #include "data/id_map.h"
 #include "data/interactions.h"
 #include "model/fields_encoder.h"
+#include "model/model_index.h"
 #include "numeric/matrix.h"
 #include "store/safetensors.h"
 
@@ -69,7 +70,11 @@ struct topn_model {
     id_index items_by_id;
     string_table user_ids; /* [users] or count 0 */
     id_index users_by_id;
-    sparse_matrix histories; /* users × items; values may be NULL (all 1) */
+    sparse_matrix histories;  /* users × items; values may be NULL (all 1) */
+    float *popularity;        /* [items] events in the training data, or NULL = not known */
+    feature_table attributes; /* of the items, for filters: the training data's item features; names.count 0 = none */
+    model_index indexes[MODEL_INDEXES];
+    size_t index_count;
     record metadata;
     safetensors_file *file; /* when arrays are mapped: none of them is freed; else NULL */
 };

@@ -7,6 +7,7 @@
 
 #include "base/option_table.h"
 #include "model/model.h"
+#include "retrieve/index.h"
 
 /* A way to find the top n; retrievers.def lists them. */
 typedef struct retriever_kind {
@@ -14,6 +15,7 @@ typedef struct retriever_kind {
     const char *summary; /* one line */
     const char *paper;   /* source */
     const option_table *options;
+    const index_operations *index; /* of approximate kinds; NULL: exact */
 } retriever_kind;
 
 /* NULL past the end. */

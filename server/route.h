@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A resource of the server's interface is one file that exports its routes, each one row of routes.def. Dispatch, the
+ * keys asked for, the OpenAPI document, the metrics and the tests read this list.
+ */
+#ifndef TOPN_SERVER_ROUTE_H
+#define TOPN_SERVER_ROUTE_H
+
+#include <stddef.h>
+
+struct call;
+
+/* What a key must grant. */
+typedef enum permission { PERMIT_ALL, PERMIT_READ, PERMIT_WRITE, PERMIT_ADMIN } permission;
+
+typedef struct route_parameter {
+    const char *name, *type, *standard; /* "n", "integer", "10"; type as in JSON Schema */
+    const char *help;                   /* one sentence with the bounds */
+} route_parameter;
+
+typedef struct route {
+    const char *method;  /* "GET" */
+    const char *path;    /* "/api/recommend/{user}": a part in braces takes one path segment, percent-decoded */
+    const char *summary; /* one line */
+    permission permission;
+    const route_parameter *parameters; /* of the query string; others are refused by name */
+    size_t parameter_count;
+    const char *body;   /* JSON Schema of the request, as text; NULL: no body is taken */
+    const char *answer; /* JSON Schema of the answer to status 200, as text; NULL: not JSON */
+    /* Answers by one of reply_… (call.h) exactly once, or defers. Runs on a worker thread; must not block but for the
+     * store's reads. */
+    void (*handle)(struct call *call);
+} route;
+
+/* NULL past the end. */
+const route *route_at(size_t index);
+
+#endif
