@@ -2,7 +2,8 @@
  *
  * Users as they are now (P2 §6.3): what the model was trained on, and what the store has had since. Each encoder's own
  * rule makes φ of it: a bag sums its rows anew, a model of solved rows solves anew, and only a user of whom the store
- * says nothing new is answered with his trained row.
+ * says nothing new is answered with his trained row. Events that the model was trained on are in its histories already:
+ * only those after the number in the store's note "trained.<version>" are new (none: all of them are).
  */
 #ifndef TOPN_SERVER_LIVE_H
 #define TOPN_SERVER_LIVE_H

@@ -20,6 +20,9 @@ typedef struct stored_event {
     const char *kind;    /* "click", "buy"; "" = not said */
     const char *context; /* JSON object of field values as text, or NULL */
     bool deleted;
+    /* Given by the store, not looked at in what is appended: */
+    int64_t number; /* 1, 2, …: rises in the order of commits, so a reader who saw n has seen all up to n */
+    bool replaced;  /* store_history only: a deletion was among them, what a model knows of the pair no longer holds */
 } stored_event;
 
 /* An item or a user as it was put: `attributes` is a JSON object of names to a text, number, boolean or list of such.
@@ -67,10 +70,12 @@ typedef struct store_batch {
  * Returns when they are on disk: OK, or what kept all of them from being written. */
 store_status store_append(store *store, store_batch *batches, size_t count);
 
-/* The user's events after his last deletion of that item, at most the `limit` newest pairs, one visit per item: weights
- * summed, newest time; items whose last event is a deletion come with deleted = true. */
+/* Of the user's events numbered above `after` (0 = all), those after the last deletion of each item, at most the
+ * `limit` newest pairs, newest first, one visit per item: weights summed, newest time and number; items whose last
+ * event is a deletion come with deleted = true. */
 typedef void store_visit(const stored_event *event, void *user_data);
-store_status store_history(store *store, const char *user, size_t limit, store_visit *visit, void *user_data);
+store_status store_history(store *store, const char *user, int64_t after, size_t limit, store_visit *visit,
+                           void *user_data);
 /* Every event with from ≤ time < to in the order of writing, as it was written: export, retraining. */
 store_status store_scan(store *store, int64_t from, int64_t to, store_visit *visit, void *user_data);
 /* Events counted; those older than `before` deleted, at most `limit` in one call (retention), and how many there were.
@@ -88,7 +93,8 @@ store_status store_list(store *store, entity_kind kind, const char *cursor, size
 /* Rises with every change of an item, by whichever server: whoever keeps items in memory reads them anew. */
 store_status store_items_version(store *store, int64_t *version);
 
-/* Time of sending events to the model now in use and such: small named texts. NULL removes. *out is the caller's. */
+/* Small named texts. NULL removes. *out is the caller's. "trained.<version of a model>" is the number of the last event
+ * that a model trained on this store (topn retrain) has learned from: its histories hold those up to there. */
 store_status store_note(store *store, const char *name, const char *value);
 store_status store_read_note(store *store, const char *name, char **out);
 

@@ -14,7 +14,8 @@ struct server;
 typedef struct worker {
     topn_context *context; /* one thread */
     store *store;
-    uint64_t generation;       /* that the queries are for */
+    generation *generation;    /* that the queries are for, with a reference of the worker's own; NULL at first */
+    int64_t trained_through;   /* number of the last stored event that it was trained on, 0 = none (live.h) */
     topn_query *query, *exact; /* over generation->retriever and ->exact */
     uint32_t *items;           /* [n of the largest request so far] scratch */
     float *scores;
