@@ -7,12 +7,11 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/vector.h"
 #include "retrieve/cache.h"
 #include "retrieve/encode.h"
+#include "retrieve/item_score.h"
 
 enum {
-    LANES = 16,           /* partial sums of a dense product */
     POSTINGS_SHARE = 4,   /* postings are considered when one dimension in so many is in φ, or fewer */
     POSTINGS_PENALTY = 2, /* an entry of the postings costs as much as so many of the rows */
 };
@@ -173,23 +172,6 @@ done:
     return status;
 }
 
-/* Sixteen partial sums, added up in a fixed order: the same bits however wide the processor's vectors are. */
-VECTOR_CLONES
-static float dense_product(const float *restrict left, const float *restrict right, size_t count)
-{
-    float sums[LANES] = {0};
-    size_t at = 0;
-    for (; at + LANES <= count; at += LANES)
-        for (size_t lane = 0; lane < LANES; lane++)
-            sums[lane] += left[at + lane] * right[at + lane];
-    for (size_t lane = 0; at + lane < count; lane++)
-        sums[lane] += left[at + lane] * right[at + lane];
-    for (size_t half = LANES / 2; half; half /= 2)
-        for (size_t lane = 0; lane < half; lane++)
-            sums[lane] += sums[lane + half];
-    return sums[0];
-}
-
 /* ⟨φ, row i⟩ of all rows. Four rows at a time: four sums that don't wait for each other. */
 static void add_rows(const sparse_matrix *rows, const float *restrict phi, float *restrict scores)
 {
@@ -210,12 +192,8 @@ static void add_rows(const sparse_matrix *rows, const float *restrict phi, float
             scores[item + row] = sums[row];
         }
     }
-    for (; item < rows->rows; item++) {
-        float sum = 0.0f;
-        for (uint64_t at = rows->indptr[item]; at < rows->indptr[item + 1]; at++)
-            sum += phi[rows->indices[at]] * rows->values[at];
-        scores[item] = sum;
-    }
+    for (; item < rows->rows; item++)
+        scores[item] = sparse_product(rows, phi, item);
 }
 
 /* The same sums, dimension by dimension over the non-zeros of φ. */
