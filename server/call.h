@@ -29,6 +29,9 @@ typedef struct call {
 
 /* A parameter of the query string, decoded; the route's default where it is absent. */
 const char *call_parameter(const call *call, const char *name);
+/* The index-th parameter given whose name begins with `prefix` (route.h): what follows in its name, and its value.
+ * false past the last. */
+bool call_parameter_under(const call *call, const char *prefix, size_t index, const char **name, const char **value);
 /* A whole number within bounds; otherwise replies 400 naming it, and returns false. */
 bool call_number(call *call, const char *name, uint64_t minimum, uint64_t maximum, uint64_t *out);
 /* A header of the request, NULL when absent: "Idempotency-Key". */

@@ -6,6 +6,7 @@
 #ifndef TOPN_SERVER_ROUTE_H
 #define TOPN_SERVER_ROUTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct call;
@@ -14,8 +15,9 @@ struct call;
 typedef enum permission { PERMIT_ALL, PERMIT_READ, PERMIT_WRITE, PERMIT_ADMIN } permission;
 
 typedef struct route_parameter {
-    const char *name, *type, *standard; /* "n", "integer", "10"; type as in JSON Schema */
+    const char *name, *type, *standard; /* "n", "integer", "10"; type as in JSON Schema; no standard: NULL */
     const char *help;                   /* one sentence with the bounds */
+    bool prefix;                        /* the name, "context.", begins those of parameters: context.hour=evening */
 } route_parameter;
 
 typedef struct route {
