@@ -117,6 +117,11 @@ float topn_model_prior(const topn_model *model, uint32_t item)
     return model->table.priors ? model->table.priors[item] : 1.0f;
 }
 
+float topn_model_popularity(const topn_model *model, uint32_t item)
+{
+    return model && item < model->items && model->popularity ? model->popularity[item] : NAN;
+}
+
 const char *topn_model_item_id(const topn_model *model, uint32_t item)
 {
     if (!model)
