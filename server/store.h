@@ -4,7 +4,8 @@
  * of functions; stores.def lists them. Acknowledged means on disk: store_append returns after the commit.
  *
  * An event is one user and item at a time; the same user and item may have many. An event deleted is one appended with
- * `deleted` set: it takes back all earlier events of that user and item, those in the model's own histories too.
+ * `deleted` set: it takes back all events of that user and item written before it, those in the model's own histories
+ * too.
  */
 #ifndef TOPN_SERVER_STORE_H
 #define TOPN_SERVER_STORE_H
@@ -39,17 +40,25 @@ typedef enum store_status {
     STORE_NOT_FOUND,
     STORE_CONFLICT,    /* the idempotency key was used before with other contents */
     STORE_UNAVAILABLE, /* the database does not answer, is locked or restarts: try again */
+    STORE_UNCERTAIN,   /* the connection broke while committing: it may have been written, or not. With an idempotency
+                        * key it is safe to send it again */
     STORE_FULL,        /* no space on its disk: nothing of this call was written */
-    STORE_BROKEN       /* the database is not ours, corrupt or of a newer version */
+    STORE_BROKEN,      /* the database is not ours, corrupt or of a newer version */
+    STORE_INVALID      /* an id is empty, longer than STORE_ID_BYTES or not UTF-8, a weight not finite or over 1e30 */
 } store_status;
+
+enum { STORE_ID_BYTES = 1024, STORE_KIND_BYTES = 256 };
+/* Idempotency keys are remembered for so many seconds. */
+enum { STORE_KEY_SECONDS = 7 * 24 * 3600 };
 
 typedef enum entity_kind { ENTITY_ITEM, ENTITY_USER } entity_kind;
 
 /* A connection. Belongs to one thread at a time. After UNAVAILABLE it connects anew by itself on the next call. */
 typedef struct store store;
 
-/* where: "postgresql://…", or a path for SQLite, made when missing. The tables are made when missing; a store of a
- * newer version is BROKEN. `why` gets one line on failure, here and (store_message) below. */
+/* where: "postgresql://…", or a path for SQLite: a file, made when missing, or a folder, in which it is events.sqlite.
+ * The tables are made when missing; a store of a newer version is BROKEN. `why` gets one line on failure, here and
+ * (store_message) below. */
 store_status store_open(const char *where, store **out, char *why, size_t why_size);
 void store_close(store *store);
 /* What went wrong last. Lent. */
@@ -66,13 +75,13 @@ typedef struct store_batch {
     store_status status;         /* out */
     bool repeated;               /* out: the key was known */
 } store_batch;
-/* All batches in one transaction; each batch is written whole or not at all (one that conflicts leaves the others).
- * Returns when they are on disk: OK, or what kept all of them from being written. */
+/* All batches in one transaction; each batch is written whole or not at all (one that conflicts or is invalid leaves
+ * the others). Returns when they are on disk: OK, or what kept all of them from being written. */
 store_status store_append(store *store, store_batch *batches, size_t count);
 
-/* Of the user's events numbered above `after` (0 = all), those after the last deletion of each item, at most the
- * `limit` newest pairs, newest first, one visit per item: weights summed, newest time and number; items whose last
- * event is a deletion come with deleted = true. */
+/* Of the user's events numbered above `after` (0 = all), those after the last deletion of each item, one visit per
+ * item: weights summed, newest time and number, no kind and no context; items whose last event is a deletion come with
+ * deleted = true. The `limit` items of the newest times, newest first, ties the last written first. */
 typedef void store_visit(const stored_event *event, void *user_data);
 store_status store_history(store *store, const char *user, int64_t after, size_t limit, store_visit *visit,
                            void *user_data);
@@ -83,6 +92,7 @@ store_status store_scan(store *store, int64_t from, int64_t to, store_visit *vis
 store_status store_count(store *store, uint64_t *events);
 store_status store_expire(store *store, int64_t before, size_t limit, uint64_t *deleted);
 
+/* All or none; replaces those of the same ids. */
 store_status store_put(store *store, entity_kind kind, const stored_entity *entities, size_t count);
 store_status store_remove(store *store, entity_kind kind, const char *id); /* of a user: his events too */
 typedef void store_visit_entity(const stored_entity *entity, void *user_data);
@@ -90,7 +100,8 @@ store_status store_get(store *store, entity_kind kind, const char *id, store_vis
 /* After `cursor` ("" = from the start) in byte order of ids, at most `limit`. */
 store_status store_list(store *store, entity_kind kind, const char *cursor, size_t limit, store_visit_entity *visit,
                         void *user_data);
-/* Rises with every change of an item, by whichever server: whoever keeps items in memory reads them anew. */
+/* Rises with every store_put and store_remove of items, by whichever server: whoever keeps items in memory reads them
+ * anew. */
 store_status store_items_version(store *store, int64_t *version);
 
 /* Small named texts. NULL removes. *out is the caller's. "trained.<version of a model>" is the number of the last event
