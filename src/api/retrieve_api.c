@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/option_table.h"
 #include "numeric/sparse.h"
+#include "retrieve/filter.h"
 #include "retrieve/query.h"
 #include "retrieve/recommend_many.h"
 #include "retrieve/retriever.h"
@@ -65,7 +66,7 @@ topn_status topn_recommend(topn_query *query, const topn_request *request, size_
     if (status != TOPN_OK)
         return status;
     const uint32_t items = query->retriever->model->items;
-    mask_scores(query->scores, items, request, request->history, request->history_length, query->seen);
+    mask_scores(query->scores, items, request, request->history, request->history_length, query->refused);
     *found = select_top(query->scores, items, n, item_out, score_out);
     return TOPN_OK;
 }
@@ -200,7 +201,9 @@ static topn_status check_many(topn_context *context, const recommend_job *job)
     topn_status status = check_context(context, job->retriever->model, filters);
     if (status == TOPN_OK)
         status = check_items(context, "allow", filters->allow, filters->allow ? filters->allow_count : 0, items);
-    return status != TOPN_OK ? status : check_items(context, "deny", filters->deny, filters->deny_count, items);
+    if (status == TOPN_OK)
+        status = check_items(context, "deny", filters->deny, filters->deny_count, items);
+    return status != TOPN_OK ? status : check_filters(context, filters, items);
 }
 
 topn_status topn_recommend_many(topn_context *context, const topn_retriever *retriever, const topn_data *histories,

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "retrieve/cache.h"
 #include "retrieve/encode.h"
+#include "retrieve/filter.h"
 #include "retrieve/item_score.h"
 
 enum {
@@ -63,6 +64,7 @@ topn_status query_create(topn_context *context, const topn_retriever *retriever,
         TRY(fields_scratch_create(context, &retriever->model->encoder.fields, &query->fields));
     TRY(ALLOCATE(context, retriever->model->items, &query->scores));
     TRY(ALLOCATE_ZEROED(context, retriever->model->items, &query->seen));
+    TRY(ALLOCATE(context, retriever->model->items, &query->refused));
     *out = query;
     return TOPN_OK;
 done:
@@ -79,6 +81,7 @@ void query_free(topn_query *query)
     free(query->shares);
     fields_scratch_free(query->fields);
     free(query->seen);
+    free(query->refused);
     free(query);
 }
 
@@ -168,6 +171,7 @@ topn_status query_check(topn_query *query, const topn_request *request)
     TRY(check_context(query->context, query->retriever->model, request));
     TRY(check_items(query->context, "allow", request->allow, request->allow ? request->allow_count : 0, items));
     TRY(check_items(query->context, "deny", request->deny, request->deny_count, items));
+    TRY(check_filters(query->context, request, items));
 done:
     return status;
 }
@@ -254,16 +258,13 @@ topn_status query_scores(topn_query *query, const topn_request *request)
 }
 
 void mask_scores(float *scores, uint32_t items, const topn_request *filters, const uint32_t *seen, size_t seen_count,
-                 unsigned char *marks)
+                 unsigned char *refused)
 {
-    if (filters->allow) {
-        for (size_t place = 0; place < filters->allow_count; place++)
-            marks[filters->allow[place]] = 1;
+    if (filters->allow || filters->filter_count) {
+        mark_refused(filters, seen, seen_count, items, refused);
         for (uint32_t item = 0; item < items; item++)
-            if (!marks[item])
-                scores[item] = -INFINITY;
-        for (size_t place = 0; place < filters->allow_count; place++)
-            marks[filters->allow[place]] = 0;
+            scores[item] = refused[item] ? -INFINITY : scores[item];
+        return;
     }
     for (size_t place = 0; place < filters->deny_count; place++)
         scores[filters->deny[place]] = -INFINITY;

@@ -15,7 +15,8 @@ struct topn_query {
     fields_scratch *fields; /* FIELDS only */
     double *shares;         /* [share_capacity] contributions of a solved row */
     size_t share_capacity;
-    unsigned char *seen; /* [items], all 0 between calls */
+    unsigned char *seen;    /* [items], all 0 between calls */
+    unsigned char *refused; /* [items], mark_refused */
 };
 
 topn_status query_create(topn_context *context, const topn_retriever *retriever, topn_query **out);
@@ -29,9 +30,10 @@ topn_status check_context(topn_context *context, const topn_model *model, const 
 topn_status query_check(topn_query *query, const topn_request *request);
 /* query->scores of all items. The request must have passed query_check. NUMERIC when a user's row has no solution. */
 topn_status query_scores(topn_query *query, const topn_request *request);
-/* Sets the scores that the filters refuse to −∞. marks [items] is all 0 before and after. */
+/* Sets the scores that mark_refused refuses to −∞. refused [items] is scratch: overwritten where an allow list or
+ * filters ask for it. */
 void mask_scores(float *scores, uint32_t items, const topn_request *filters, const uint32_t *seen, size_t seen_count,
-                 unsigned char *marks);
+                 unsigned char *refused);
 /* See topn_explain. Of φ's entries that a cut leaves out no contribution has a share. Overwrites phi and scores of the
  * query. */
 topn_status query_explain(topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,

@@ -17,10 +17,10 @@ enum {
 /* One thread's memory. */
 typedef struct worker {
     block_scorer *scorer;
-    history *histories;   /* [block] */
-    uint32_t *items;      /* [longest] histories in the model's numbering, when there is a map */
-    float *weights;       /* [longest] */
-    unsigned char *marks; /* [items], all 0 between users */
+    history *histories;     /* [block] */
+    uint32_t *items;        /* [longest] histories in the model's numbering, when there is a map */
+    float *weights;         /* [longest] */
+    unsigned char *refused; /* [items] */
 } worker;
 
 typedef struct round_state {
@@ -121,7 +121,7 @@ static topn_status answer_block(round_state *state, worker *own, size_t begin, s
     for (size_t place = 0; place < count; place++) {
         float *row = scores + place * items;
         const history *user_history = &own->histories[place];
-        mask_scores(row, items, job->filters, user_history->items, user_history->length, own->marks);
+        mask_scores(row, items, job->filters, user_history->items, user_history->length, own->refused);
         const size_t at = (slot + place) * state->n;
         state->found[slot + place] = select_top(row, items, state->n, state->item_out + at, state->score_out + at);
     }
@@ -169,7 +169,7 @@ static topn_status allocate_workers(topn_context *context, round_state *state)
         TRY(ALLOCATE(context, state->block, &own->histories));
         TRY(ALLOCATE(context, longest, &own->items));
         TRY(ALLOCATE(context, longest, &own->weights));
-        TRY(ALLOCATE_ZEROED(context, job->retriever->model->items, &own->marks));
+        TRY(ALLOCATE(context, job->retriever->model->items, &own->refused));
     }
     TRY(ALLOCATE(context, state->group * state->n, &state->item_out));
     TRY(ALLOCATE(context, state->group * state->n, &state->score_out));
@@ -185,7 +185,7 @@ static void free_workers(round_state *state)
         free(state->workers[index].histories);
         free(state->workers[index].items);
         free(state->workers[index].weights);
-        free(state->workers[index].marks);
+        free(state->workers[index].refused);
     }
     free(state->workers);
     free(state->item_out);

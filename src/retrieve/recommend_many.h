@@ -17,7 +17,7 @@ typedef struct recommend_job {
     const uint32_t *users;         /* [user_count] rows of histories, or NULL = all */
     size_t user_count;
     size_t n;
-    const topn_request *filters; /* allow, deny, include_seen, and the context and features of all */
+    const topn_request *filters; /* allow, deny, include_seen, filters, and the context and features of all */
     topn_recommend_callback *callback;
     void *user_data;
 } recommend_job;

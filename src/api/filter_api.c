@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <topn/topn.h>
+
+#include "retrieve/filter.h"
+
+topn_status topn_filter_create_flags(topn_context *context, const topn_model *model, const unsigned char *allowed,
+                                     topn_filter **out)
+{
+    if (!out)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_filter_create_flags: out is NULL");
+    *out = NULL;
+    if (!model || !allowed)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_filter_create_flags: model and allowed must not be NULL");
+    return filter_create_flags(context, model->items, allowed, out);
+}
+
+void topn_filter_free(topn_filter *filter)
+{
+    filter_free(filter);
+}
+
+bool topn_filter_allows(const topn_filter *filter, uint32_t item)
+{
+    return filter && item < filter->items && filter_has(filter, item);
+}
+
+uint32_t topn_filter_count(const topn_filter *filter)
+{
+    return filter ? filter->allowed : 0;
+}
