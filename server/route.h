@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 struct call;
+struct target;
 
 /* What a key must grant. */
 typedef enum permission { PERMIT_ALL, PERMIT_READ, PERMIT_WRITE, PERMIT_ADMIN } permission;
@@ -36,5 +37,14 @@ typedef struct route {
 
 /* NULL past the end. */
 const route *route_at(size_t index);
+
+typedef enum route_match { ROUTE_FOUND, ROUTE_NO_PATH, ROUTE_NO_METHOD } route_match;
+/* The route of a target; HEAD is answered as GET. path_out [CALL_PATH_PARTS] (call.h) receives what stood in the place
+ * of {…}; allow [ROUTE_ALLOW], for NO_METHOD, the methods that the path has: "GET, HEAD". */
+enum { ROUTE_ALLOW = 64 };
+route_match route_find(const struct target *target, const char *method, const route **out, const char **path_out,
+                       char *allow);
+/* The parameter of that name or prefix, NULL when the route has none. */
+const route_parameter *route_find_parameter(const route *route, const char *name);
 
 #endif

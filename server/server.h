@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <topn/topn.h>
 
-/* As given on the command line, checked; texts are lent. Rows of options are in options.c, read by cli/serve.c. */
+/* As given on the command line (cli/serve.c); texts are lent. Defaults and checks are in options.c. */
 typedef struct server_options {
     const char *model;   /* path */
     const char *address; /* "127.0.0.1" */

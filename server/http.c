@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "http_state.h"
+#include "listen.h"
+#include "text.h"
+
+enum {
+    BODIES_AT_ONCE = 64,    /* bodies of the greatest size that may be in memory at once */
+    DRAINED = 4,            /* of a refused body so many times the limit are read, that the client reads the answer */
+    SPARE_DESCRIPTORS = 64, /* files beside the connections */
+    POOL_BESIDE_HEADER = 8192, /* bytes of a connection for the answer's header and libmicrohttpd's lists */
+    MICROSECONDS = 1000000
+};
+
+uint64_t exchange_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * MICROSECONDS + (uint64_t)now.tv_nsec / 1000;
+}
+
+static connection *connection_of(struct MHD_Connection *from)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(from, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+/* ---- The life of a connection -------------------------------------------------------------------------------- */
+
+static void on_connection(void *cls, struct MHD_Connection *from, void **socket_context,
+                          enum MHD_ConnectionNotificationCode event)
+{
+    http *host = cls;
+    connection *own = *socket_context;
+    if (event == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(from, MHD_CONNECTION_INFO_CONNECTION_FD);
+        own = info ? calloc(1, sizeof *own) : NULL;
+        *socket_context = own;
+        if (!own)
+            return;
+        own->socket = (int)info->connect_fd;
+        atomic_init(&own->since, exchange_clock());
+        pthread_mutex_lock(&host->lock);
+        own->after = host->connections;
+        if (own->after)
+            own->after->before = own;
+        host->connections = own;
+        pthread_mutex_unlock(&host->lock);
+    } else if (own) {
+        pthread_mutex_lock(&host->lock);
+        *(own->before ? &own->before->after : &host->connections) = own->after;
+        if (own->after)
+            own->after->before = own->before;
+        pthread_mutex_unlock(&host->lock);
+        free(own);
+        *socket_context = NULL;
+    }
+}
+
+/* libmicrohttpd closes connections on which nothing moves; one byte a second moves, and would hold a connection for
+ * ever. Idle between two requests plus one request may take twice the limit. */
+void http_tick(http *host)
+{
+    const uint64_t now = exchange_clock();
+    const uint64_t limit = (uint64_t)host->server->options->connection_seconds * 2 * MICROSECONDS;
+    pthread_mutex_lock(&host->lock);
+    for (connection *own = host->connections; own && limit; own = own->after)
+        if (!atomic_load(&own->waits) && now - atomic_load(&own->since) > limit)
+            shutdown(own->socket, SHUT_RDWR); /* its thread sees the end and closes it */
+    pthread_mutex_unlock(&host->lock);
+}
+
+/* ---- The life of a request ----------------------------------------------------------------------------------- */
+
+/* As soon as the request line is there; what it returns is the request's *con_cls. */
+static void *on_line(void *cls, const char *uri, struct MHD_Connection *from)
+{
+    exchange *made = calloc(1, sizeof *made);
+    if (!made)
+        return NULL;
+    made->http = cls;
+    made->connection = from;
+    made->call.server = made->http->server;
+    made->call.transport = made;
+    made->uri = strdup(uri);
+    target_parse(uri, &made->target, &made->fault);
+    return made;
+}
+
+static void on_end(void *cls, struct MHD_Connection *from, void **con_cls, enum MHD_RequestTerminationCode code)
+{
+    (void)code;
+    http *host = cls;
+    exchange *ended = *con_cls;
+    connection *own = connection_of(from);
+    *con_cls = NULL;
+    if (own) {
+        atomic_store(&own->since, exchange_clock());
+        atomic_store(&own->waits, false);
+    }
+    if (!ended)
+        return;
+    atomic_fetch_sub(&host->body_bytes, ended->capacity);
+    if (ended->begun)
+        atomic_fetch_sub(&host->under_way, 1);
+    if (ended->response)
+        MHD_destroy_response(ended->response);
+    json_decref(ended->call.body);
+    target_clear(&ended->target);
+    free(ended->body);
+    free(ended->uri);
+    free(ended);
+}
+
+/* Room for `size` bytes and a NUL; replies when there is none. */
+static bool reserve(exchange *one, size_t size)
+{
+    http *host = one->http;
+    if (size < one->capacity)
+        return true;
+    const size_t limit = host->server->options->max_body;
+    size_t wanted = one->capacity ? one->capacity * 2 : 1024;
+    wanted = wanted > size ? wanted : size + 1;
+    wanted = wanted < limit + 1 ? wanted : limit + 1;
+    const size_t added = wanted - one->capacity;
+    char *larger = NULL;
+    if (atomic_fetch_add(&host->body_bytes, added) + added <= (limit + 1) * BODIES_AT_ONCE)
+        larger = realloc(one->body, wanted);
+    if (!larger) {
+        atomic_fetch_sub(&host->body_bytes, added);
+        reply_header(&one->call, "Retry-After", "1");
+        reply_error(&one->call, 503, "busy", "too many large requests at once; try again");
+        return false;
+    }
+    one->body = larger;
+    one->capacity = wanted;
+    return true;
+}
+
+/* A part of the body. false: too much of a body that nobody wants, the connection may go. */
+static bool take_body(exchange *one, const char *bytes, size_t size)
+{
+    const size_t limit = one->http->server->options->max_body;
+    if (!one->response && one->size + size > limit)
+        reply_error(&one->call, 413, "body", "the body has more than %zu bytes, which is what --max-body allows",
+                    limit);
+    if (!one->response && reserve(one, one->size + size)) {
+        memcpy(one->body + one->size, bytes, size);
+        one->size += size;
+        return true;
+    }
+    one->dropped += size;
+    return one->dropped <= limit * DRAINED;
+}
+
+static bool parse_body(exchange *one)
+{
+    call *request = &one->call;
+    json_error_t error;
+    if (!request->route->body)
+        return true;
+    request->raw = one->body ? one->body : "";
+    request->raw_size = one->size;
+    request->body = json_loadb(request->raw, request->raw_size, JSON_REJECT_DUPLICATES, &error);
+    if (request->body)
+        return true;
+    if (!request->raw_size)
+        reply_error(request, 400, "body", "%s %s takes a JSON body; there was none", request->route->method,
+                    request->route->path);
+    else
+        reply_error(request, 400, "json", "body, line %d, column %d: %s", error.line, error.column, error.text);
+    return false;
+}
+
+static void run(exchange *one)
+{
+    call *request = &one->call;
+    if (!parse_body(one))
+        return;
+    request->route->handle(request);
+    if (!one->deferred && !one->response)
+        reply_error(request, 500, "internal", "%s %s gave no answer: a defect of this server", request->route->method,
+                    request->route->path);
+}
+
+static enum MHD_Result queue_answer(exchange *one)
+{
+    if (one->queued || !one->response)
+        return one->queued ? MHD_YES : MHD_NO;
+    one->queued = true;
+    if (atomic_load(&one->http->quiesced))
+        MHD_add_response_header(one->response, "Connection", "close");
+    return MHD_queue_response(one->connection, (unsigned)one->status, one->response);
+}
+
+/* Refused bodies are read all the same where they are short: a connection closed on a client that still sends takes
+ * the answer with it. */
+static enum MHD_Result begin(exchange *one, const char *method)
+{
+    one->begun = true;
+    one->began = exchange_clock();
+    one->call.number = atomic_fetch_add(&one->http->numbers, 1) + 1;
+    atomic_fetch_add(&one->http->under_way, 1);
+    admit(one, method);
+    if (!one->response)
+        return MHD_YES;
+    const char *length = call_header(&one->call, "Content-Length");
+    unsigned long long bytes = 0;
+    const bool huge =
+        length && (!text_number(length, &bytes) || bytes > one->http->server->options->max_body * DRAINED);
+    return huge || call_header(&one->call, "Expect") ? queue_answer(one) : MHD_YES;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *from, const char *url, const char *method,
+                                  const char *version, const char *bytes, size_t *size, void **con_cls)
+{
+    (void)cls;
+    (void)url;
+    (void)version;
+    exchange *one = *con_cls;
+    if (!one)
+        return MHD_NO;
+    if (!one->begun)
+        return begin(one, method);
+    if (*size) {
+        const bool kept = take_body(one, bytes, *size);
+        *size = 0;
+        return kept ? MHD_YES : MHD_NO;
+    }
+    if (!one->handled && !one->response) {
+        connection *own = connection_of(from);
+        one->handled = true;
+        if (own)
+            atomic_store(&own->waits, true);
+        run(one);
+        if (one->deferred)
+            return MHD_YES; /* comes back here when it is resumed, which it may be by now */
+    }
+    connection *own = connection_of(from);
+    if (own) {
+        atomic_store(&own->since, exchange_clock()); /* from here on it is the client that takes time */
+        atomic_store(&own->waits, false);
+    }
+    return queue_answer(one);
+}
+
+/* Targets are decoded in target.c, once. */
+static size_t leave_escaped(void *cls, struct MHD_Connection *from, char *text)
+{
+    (void)cls;
+    (void)from;
+    return strlen(text);
+}
+
+/* ---- Start and stop ------------------------------------------------------------------------------------------ */
+
+static void drop_complaint(void *cls, const char *format, va_list arguments)
+{
+    (void)cls;
+    (void)format;
+    (void)arguments;
+}
+
+/* The whole text of a file. NULL with `why`. */
+static char *read_text(const char *option, const char *path, char *why, size_t why_size)
+{
+    enum { LIMIT = 1 << 20 };
+    FILE *file = fopen(path, "re");
+    char *text = file ? malloc(LIMIT) : NULL;
+    const size_t size = text ? fread(text, 1, LIMIT, file) : 0;
+    const bool whole = text && !ferror(file) && size < LIMIT;
+    if (whole)
+        text[size] = '\0';
+    else
+        snprintf(why, why_size, "%s %s: %s", option, path, file ? "cannot be read whole" : "cannot be opened");
+    if (file)
+        fclose(file);
+    if (!whole)
+        free(text);
+    return whole ? text : NULL;
+}
+
+static bool raise_descriptors(size_t connections, char *why, size_t why_size)
+{
+    struct rlimit limit;
+    const rlim_t needed = connections + SPARE_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
+        return true;
+    limit.rlim_cur = needed;
+    if (limit.rlim_cur <= limit.rlim_max && setrlimit(RLIMIT_NOFILE, &limit) == 0)
+        return true;
+    snprintf(why, why_size,
+             "--max-connections %zu needs %llu open files and this process may have %llu; lower it, or "
+             "raise the limit (ulimit -n)",
+             connections, (unsigned long long)needed, (unsigned long long)limit.rlim_max);
+    return false;
+}
+
+static struct MHD_Daemon *start_daemon(http *host)
+{
+    const server_options *options = host->server->options;
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned workers = options->workers > 0 ? (unsigned)options->workers : processors > 0 ? (unsigned)processors : 1;
+    if (workers > options->max_connections)
+        workers = (unsigned)options->max_connections;
+    const struct MHD_OptionItem secure[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, host->certificate},
+                                            {MHD_OPTION_HTTPS_MEM_KEY, 0, host->key},
+                                            {MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)workers, NULL},
+                                          {MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+                           (host->certificate ? MHD_USE_TLS : 0);
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, host, MHD_OPTION_EXTERNAL_LOGGER, drop_complaint, NULL,
+                            MHD_OPTION_LISTEN_SOCKET, host->socket, MHD_OPTION_URI_LOG_CALLBACK, on_line, host,
+                            MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_end,
+                            host, MHD_OPTION_NOTIFY_CONNECTION, on_connection, host, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_TIMEOUT,
+                            options->connection_seconds, MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)options->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            2 * options->max_header + POOL_BESIDE_HEADER, MHD_OPTION_ARRAY, workers > 1 ? pool : none,
+                            MHD_OPTION_ARRAY, host->certificate ? secure : none, MHD_OPTION_END);
+}
+
+static bool open_daemon(http *host, char *where, size_t where_size, char *why, size_t why_size)
+{
+    const server_options *options = host->server->options;
+    uint16_t port;
+    if (!raise_descriptors(options->max_connections, why, why_size))
+        return false;
+    if (options->tls_certificate) {
+        if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES) {
+            snprintf(why, why_size, "--tls-certificate: this libmicrohttpd was built without TLS");
+            return false;
+        }
+        host->certificate = read_text("--tls-certificate", options->tls_certificate, why, why_size);
+        host->key = host->certificate ? read_text("--tls-key", options->tls_key, why, why_size) : NULL;
+        if (!host->key)
+            return false;
+    }
+    host->socket = listen_at(options->address, options->port, &port, why, why_size);
+    if (host->socket < 0)
+        return false;
+    host->daemon = start_daemon(host);
+    if (!host->daemon) {
+        snprintf(why, why_size, "libmicrohttpd does not start%s",
+                 host->certificate ? "; are --tls-certificate and --tls-key a pair of PEM files?" : "");
+        return false;
+    }
+    const bool six = strchr(options->address, ':') != NULL;
+    snprintf(where, where_size, "%s://%s%s%s:%u", host->certificate ? "https" : "http", six ? "[" : "",
+             options->address, six ? "]" : "", (unsigned)port);
+    return true;
+}
+
+static void http_free(http *host)
+{
+    if (host->socket >= 0)
+        close(host->socket);
+    free(host->certificate);
+    if (host->key)
+        explicit_bzero(host->key, strlen(host->key));
+    free(host->key);
+    pthread_mutex_destroy(&host->lock);
+    free(host);
+}
+
+bool http_start(struct server *running, http **out, char *where, size_t where_size, char *why, size_t why_size)
+{
+    http *made = calloc(1, sizeof *made);
+    *out = NULL;
+    if (!made) {
+        snprintf(why, why_size, "out of memory");
+        return false;
+    }
+    made->server = running;
+    made->socket = -1;
+    pthread_mutex_init(&made->lock, NULL);
+    running->transport = made;
+    if (open_daemon(made, where, where_size, why, why_size)) {
+        *out = made;
+        return true;
+    }
+    running->transport = NULL;
+    http_free(made);
+    return false;
+}
+
+void http_quiesce(http *host)
+{
+    if (!host || atomic_exchange(&host->quiesced, true))
+        return;
+    const MHD_socket listening = MHD_quiesce_daemon(host->daemon);
+    if (listening != MHD_INVALID_SOCKET)
+        host->socket = listening;
+    if (host->socket >= 0)
+        close(host->socket);
+    host->socket = -1;
+}
+
+size_t http_under_way(const http *host)
+{
+    return atomic_load(&host->under_way);
+}
+
+void http_stop(http *host)
+{
+    if (!host)
+        return;
+    http_quiesce(host);
+    MHD_stop_daemon(host->daemon);
+    host->server->transport = NULL;
+    http_free(host);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * HTTP by libmicrohttpd: a pool of threads that answer, limits of time, size and number, requests that wait.
+ */
+#ifndef TOPN_SERVER_HTTP_H
+#define TOPN_SERVER_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "server.h"
+
+typedef struct http http;
+
+/* Listens and answers from then on. `where` receives "http://127.0.0.1:8088". false with one line in `why`. */
+bool http_start(struct server *server, http **out, char *where, size_t where_size, char *why, size_t why_size);
+/* To be called about once a second: closes connections that take too long over one request. */
+void http_tick(http *http);
+/* No new connections; each answer from now on closes its own. */
+void http_quiesce(http *http);
+/* Requests under way, from the end of their header to the end of their answer. */
+size_t http_under_way(const http *http);
+/* Closes what is left. No call may be deferred any more. */
+void http_stop(http *http);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What http.c holds, shared with the checks before a handler (admit.c).
+ */
+#ifndef TOPN_SERVER_HTTP_STATE_H
+#define TOPN_SERVER_HTTP_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "exchange.h"
+#include "http.h"
+#include "running.h"
+
+/* One connection, from accept to close. */
+typedef struct connection {
+    struct connection *before, *after;
+    int socket;
+    atomic_uint_fast64_t since; /* microseconds: accepted, or the last request ended */
+    atomic_bool waits;          /* a request waits for another thread of ours: the client is not to blame */
+} connection;
+
+struct http {
+    struct server *server;
+    struct MHD_Daemon *daemon;
+    char *certificate, *key; /* PEM texts */
+    int socket;              /* that listens; −1: closed, or libmicrohttpd's to close */
+    atomic_bool quiesced;
+    atomic_size_t under_way, body_bytes;
+    atomic_uint_fast64_t numbers;
+    pthread_mutex_t lock;
+    connection *connections; /* list, under lock */
+};
+
+/* Looks at the header of a request; a request that may not go on has a reply made. */
+void admit(exchange *exchange, const char *method);
+
+#endif

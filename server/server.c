@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "http.h"
+#include "options.h"
+#include "running.h"
+
+enum { CODE_DONE, CODE_FAILED, CODE_USAGE };
+enum { TICK_MILLISECONDS = 250, STOP_SECONDS = 30, WHY = 512 };
+
+/* The signals that this process acts on, blocked before the first thread is made, so that all inherit it. */
+static void own_signals(sigset_t *out)
+{
+    sigemptyset(out);
+    sigaddset(out, SIGTERM);
+    sigaddset(out, SIGINT);
+    sigaddset(out, SIGHUP);
+}
+
+/* The next signal within so many milliseconds; 0 when there is none. */
+static int wait_signal(int signals, int milliseconds)
+{
+    struct pollfd waiting = {.fd = signals, .events = POLLIN};
+    struct signalfd_siginfo info;
+    if (poll(&waiting, 1, milliseconds) <= 0 || read(signals, &info, sizeof info) != (ssize_t)sizeof info)
+        return 0;
+    return (int)info.ssi_signo;
+}
+
+static void reload(server *running)
+{
+    (void)running;
+}
+
+static void serve(server *running, int signals)
+{
+    for (;;) {
+        const int signal = wait_signal(signals, TICK_MILLISECONDS);
+        if (signal == SIGTERM || signal == SIGINT)
+            return;
+        if (signal == SIGHUP)
+            reload(running);
+        http_tick(running->transport);
+    }
+}
+
+/* Answers what is under way; a second signal, or the time limit, ends that. */
+static void wind_down(server *running, int signals)
+{
+    http_quiesce(running->transport);
+    for (int waited = 0; waited < STOP_SECONDS * 1000 && http_under_way(running->transport); waited += 10) {
+        const int signal = wait_signal(signals, 10);
+        if (signal == SIGTERM || signal == SIGINT)
+            return;
+        http_tick(running->transport);
+    }
+}
+
+static bool start_parts(server *running, char *why)
+{
+    (void)running;
+    (void)why;
+    return true;
+}
+
+static void stop_parts(server *running)
+{
+    (void)running;
+}
+
+static int run(const server_options *options, int signals, char *why)
+{
+    server running = {.options = options, .store = options->store};
+    http *host = NULL;
+    char where[128];
+    if (!server_options_check(options, why, WHY))
+        return CODE_USAGE;
+    const bool started = start_parts(&running, why) && http_start(&running, &host, where, sizeof where, why, WHY);
+    if (started) {
+        printf("listening on %s\n", where);
+        fflush(stdout);
+        serve(&running, signals);
+        wind_down(&running, signals);
+    }
+    stop_parts(&running);
+    return started ? CODE_DONE : CODE_FAILED;
+}
+
+int server_run(const server_options *options)
+{
+    sigset_t own, before;
+    char why[WHY] = "";
+    own_signals(&own);
+    pthread_sigmask(SIG_BLOCK, &own, &before);
+    const int signals = signalfd(-1, &own, SFD_CLOEXEC | SFD_NONBLOCK);
+    int code = CODE_FAILED;
+    if (signals < 0)
+        snprintf(why, sizeof why, "signalfd: %s", strerror(errno));
+    else
+        code = run(options, signals, why);
+    if (code != CODE_DONE)
+        fprintf(stderr, "topn: %s\n", why);
+    if (signals >= 0)
+        close(signals);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
