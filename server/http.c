@@ -187,7 +187,14 @@ static void run(exchange *one)
     call *request = &one->call;
     if (!parse_body(one))
         return;
-    request->route->handle(request);
+    /* Counted before the gate is looked at, and looked at in turn after the gate is closed: one of both sees the other.
+     */
+    atomic_fetch_add(&one->http->handlers, 1);
+    if (atomic_load(&one->http->closed))
+        reply_error(request, 503, "stopping", "the server is stopping");
+    else
+        request->route->handle(request);
+    atomic_fetch_sub(&one->http->handlers, 1);
     if (!one->deferred && !one->response)
         reply_error(request, 500, "internal", "%s %s gave no answer: a defect of this server", request->route->method,
                     request->route->path);
@@ -410,7 +417,17 @@ void http_quiesce(http *host)
 
 size_t http_under_way(const http *host)
 {
-    return atomic_load(&host->under_way);
+    return host ? atomic_load(&host->under_way) : 0;
+}
+
+void http_close_gate(http *host)
+{
+    if (!host)
+        return;
+    http_quiesce(host);
+    atomic_store(&host->closed, true);
+    while (atomic_load(&host->handlers))
+        usleep(1000);
 }
 
 void http_stop(http *host)

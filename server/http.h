@@ -18,8 +18,10 @@ bool http_start(struct server *server, http **out, char *where, size_t where_siz
 void http_tick(http *http);
 /* No new connections; each answer from now on closes its own. */
 void http_quiesce(http *http);
-/* Requests under way, from the end of their header to the end of their answer. */
+/* Of NULL 0: requests under way, from the end of their header to the end of their answer. */
 size_t http_under_way(const http *http);
+/* No handler runs from here on; later requests are answered 503. Before what handlers work with is taken down. */
+void http_close_gate(http *http);
 /* Closes what is left. No call may be deferred any more. */
 void http_stop(http *http);
 

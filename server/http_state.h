@@ -25,8 +25,8 @@ struct http {
     struct MHD_Daemon *daemon;
     char *certificate, *key; /* PEM texts */
     int socket;              /* that listens; −1: closed, or libmicrohttpd's to close */
-    atomic_bool quiesced;
-    atomic_size_t under_way, body_bytes;
+    atomic_bool quiesced, closed;
+    atomic_size_t under_way, body_bytes, handlers; /* handlers: that run now */
     atomic_uint_fast64_t numbers;
     pthread_mutex_t lock;
     connection *connections; /* list, under lock */

@@ -15,6 +15,7 @@
 struct server {
     const server_options *options;
     const char *store; /* as for store_open: options->store, or where it is when that is NULL */
+    char *store_made;  /* NULL, or what `store` is then */
     models *models;
     writer *writer;
     items *items;

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -36,9 +37,11 @@ static int wait_signal(int signals, int milliseconds)
     return (int)info.ssi_signo;
 }
 
-static void reload(server *running)
+static void reload(const server *running)
 {
-    (void)running;
+    char why[WHY];
+    if (!models_swap(running->models, running->options->model, why, sizeof why))
+        fprintf(stderr, "topn: SIGHUP: %s; the model in use stays\n", why);
 }
 
 static void serve(server *running, int signals)
@@ -53,11 +56,10 @@ static void serve(server *running, int signals)
     }
 }
 
-/* Answers what is under way; a second signal, or the time limit, ends that. */
-static void wind_down(server *running, int signals)
+/* Waits until every request under way is answered. A second signal, or the time limit, ends that. */
+static void wait_answers(const server *running, int signals, int seconds)
 {
-    http_quiesce(running->transport);
-    for (int waited = 0; waited < STOP_SECONDS * 1000 && http_under_way(running->transport); waited += 10) {
+    for (int waited = 0; waited < seconds * 1000 && http_under_way(running->transport); waited += 10) {
         const int signal = wait_signal(signals, 10);
         if (signal == SIGTERM || signal == SIGINT)
             return;
@@ -65,21 +67,36 @@ static void wind_down(server *running, int signals)
     }
 }
 
-static bool start_parts(server *running, char *why)
+/* Where the store is when nobody says: beside the model. */
+static bool place_store(server *running, char *why)
 {
-    (void)running;
-    (void)why;
-    return true;
+    running->store = running->options->store;
+    if (!running->store && asprintf(&running->store_made, "%s.events", running->options->model) >= 0)
+        running->store = running->store_made;
+    if (!running->store)
+        snprintf(why, WHY, "out of memory");
+    return running->store;
 }
 
-static void stop_parts(server *running)
+static bool start_parts(server *running, char *why)
 {
-    (void)running;
+    const server_options *options = running->options;
+    return place_store(running, why) && models_open(options->model, options->retriever, &running->models, why, WHY);
+}
+
+/* In this order: whoever may still reply to a request ends before the connections do, and those before what answers. */
+static void stop_parts(server *running, int signals)
+{
+    http_close_gate(running->transport);
+    wait_answers(running, signals, 1);
+    http_stop(running->transport);
+    models_close(running->models);
+    free(running->store_made);
 }
 
 static int run(const server_options *options, int signals, char *why)
 {
-    server running = {.options = options, .store = options->store};
+    server running = {.options = options};
     http *host = NULL;
     char where[128];
     if (!server_options_check(options, why, WHY))
@@ -89,9 +106,10 @@ static int run(const server_options *options, int signals, char *why)
         printf("listening on %s\n", where);
         fflush(stdout);
         serve(&running, signals);
-        wind_down(&running, signals);
+        http_quiesce(host);
+        wait_answers(&running, signals, STOP_SECONDS);
     }
-    stop_parts(&running);
+    stop_parts(&running, signals);
     return started ? CODE_DONE : CODE_FAILED;
 }
 

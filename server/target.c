@@ -89,7 +89,7 @@ static const char *read_query(target *out, char *query)
 
 bool target_parse(const char *raw, target *out, const char **why)
 {
-    *out = (whole){.storage = strdup(raw)};
+    *out = (target){.storage = strdup(raw)};
     *why = out->storage ? NULL : "out of memory";
     if (*why)
         return false;
