@@ -179,6 +179,25 @@ TOPN_API topn_status topn_data_read(topn_context *context, const char *path, con
  * unsorted; duplicate pairs are summed. Ids are the decimal indices. */
 TOPN_API topn_status topn_data_copy_csr(topn_context *context, uint32_t users, uint32_t items, const uint64_t *indptr,
                                         const uint32_t *indices, const float *values, topn_data **out);
+/* From events given one by one, by programs that keep them elsewhere. The names of `field_count` fields of the context
+ * are copied. Keeps a reference to `context`. */
+typedef struct topn_data_builder topn_data_builder;
+typedef struct topn_event {
+    const char *user, *item;
+    float weight;               /* finite, at least 0 */
+    int64_t time;               /* seconds since 1970 */
+    const char *const *context; /* [field_count] values, NULL = not known; NULL = none is known */
+} topn_event;
+TOPN_API topn_status topn_data_builder_create(topn_context *context, const char *const *fields, size_t field_count,
+                                              topn_data_builder **out);
+TOPN_API void topn_data_builder_free(topn_data_builder *builder);
+/* Copies the event. Errors: DATA with its number and value, and so for all that follow. */
+TOPN_API topn_status topn_data_builder_add(topn_data_builder *builder, const topn_event *event);
+/* As topn_data_read makes data of the events of a file: `reader` (NULL = defaults) filters, merges duplicates and adds
+ * side files; its options on the form of the file say nothing here. `origin` (NULL = "") is recorded as the data's. The
+ * builder is empty and spent after that. */
+TOPN_API topn_status topn_data_builder_finish(topn_data_builder *builder, const topn_options *reader,
+                                              const char *origin, topn_data **out);
 /* Made data with the users, items, events, popularity and co-occurrence of a published data set (docs/generating.md):
  * exactly that many, each user and item with at least one event. `generator` (TOPN_KIND_GENERATOR) may be NULL
  * (defaults). The context's seed decides. Errors: ARGUMENT, OPTION, MEMORY, CANCELLED. O(events + users +
