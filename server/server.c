@@ -16,7 +16,7 @@
 #include "running.h"
 
 enum { CODE_DONE, CODE_FAILED, CODE_USAGE };
-enum { TICK_MILLISECONDS = 250, STOP_SECONDS = 30, WHY = 512 };
+enum { TICK_MILLISECONDS = 250, STOP_SECONDS = 30, EVENTS_WAITING = 100000, WHY = 512 };
 
 /* The signals that this process acts on, blocked before the first thread is made, so that all inherit it. */
 static void own_signals(sigset_t *out)
@@ -81,13 +81,15 @@ static bool place_store(server *running, char *why)
 static bool start_parts(server *running, char *why)
 {
     const server_options *options = running->options;
-    return place_store(running, why) && models_open(options->model, options->retriever, &running->models, why, WHY);
+    return place_store(running, why) && models_open(options->model, options->retriever, &running->models, why, WHY) &&
+           writer_start(running->store, EVENTS_WAITING, &running->writer, why, WHY) == STORE_OK;
 }
 
 /* In this order: whoever may still reply to a request ends before the connections do, and those before what answers. */
 static void stop_parts(server *running, int signals)
 {
     http_close_gate(running->transport);
+    writer_stop(running->writer);
     wait_answers(running, signals, 1);
     http_stop(running->transport);
     models_close(running->models);
