@@ -45,6 +45,9 @@ topn_status problem_create(topn_context *context, const topn_data *data, const a
     topn_status status;
     const sparse_matrix *events = contexts && data->contexts.field_count > 0 ? &data->contexts.events : &data->matrix;
     *out = (alternating_problem){.loss = alternating_square_loss(params)};
+    /* Each observed pair stands against all items there: the same λ weighs as much as in the pointwise loss. */
+    if (out->loss.pairwise)
+        out->loss.l2 *= data->item_ids.count;
     TRY(data_require_events(context, data, "to train on"));
     TRY(sides_create(context, data, params, kind, contexts, field_factors, out->sides));
     TRY(pair_weights_create(context, events, &out->loss, out->weights, &out->user_scale));

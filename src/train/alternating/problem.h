@@ -63,7 +63,8 @@ typedef struct alternating_params {
 #define ALTERNATING_OPTIONS(params, block_default)                                                                     \
     ALTERNATING_OPTIONS_WITH(params, block_default, ALTERNATING_L2(params))
 #define ALTERNATING_LOSS_OPTIONS(params) ALTERNATING_LOSS_OPTIONS_WITH(params, ALTERNATING_L2(params))
-#define ALTERNATING_RIDGE "ridge of a row: λ·(events + α₀·entities of the other side)^l2-exponent"
+#define ALTERNATING_RIDGE                                                                                              \
+    "ridge of a row: λ·(events + α₀·entities of the other side)^l2-exponent, of the pairwise loss times the items"
 #define ALTERNATING_L2(params) OPTION_REAL(params, alternating.l2, "l2", 0.003, 0, 1e12, ALTERNATING_RIDGE)
 /* For products of three and more factors, of which the ridge weighs on each; see alternating_product_l2. */
 #define ALTERNATING_PRODUCT_L2(params)                                                                                 \
