@@ -331,7 +331,7 @@ topn_status iteration_run(topn_context *context, const topn_data *data, const it
     if (it.validator && !it.best_is_last)
         TRY(restore_best(&it));
     TRY(record_figures(&it));
-    TRY(trained->export(context, trained->state, model));
+    TRY((trained->finish ? trained->finish : trained->export)(context, trained->state, model));
 done:
     iteration_clear(&it);
     return status;

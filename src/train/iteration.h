@@ -64,6 +64,8 @@ typedef struct iterated {
     size_t array_count;
     topn_status (*sweep)(topn_context *context, void *state, int64_t sweep, double *loss); /* sweep from 0 */
     topn_status (*export)(topn_context *context, void *state, topn_model *model);          /* may be called often */
+    /* The same for the last time: arrays may move into the model; NULL: export does that, too. */
+    topn_status (*finish)(topn_context *context, void *state, topn_model *model);
     /* The arrays were overwritten, by a checkpoint or by the best state; NULL: nothing follows from them. */
     topn_status (*restored)(topn_context *context, void *state);
 } iterated;

@@ -78,8 +78,24 @@ done:
     return status;
 }
 
-static topn_status export_user_field(topn_context *context, const multilinear_side *side, const topn_data *data,
-                                     bool keep_users, encoder_field *out)
+/* The users' trained rows move into the model, in place of being copied; draw_table left room for one more. */
+static topn_status hand_over_users(topn_context *context, side_field *field, encoder_field *out)
+{
+    topn_status status;
+    dense_matrix *table = &field->table;
+    uint32_t *counts = NULL; /* [table rows] */
+    TRY(count_entities(context, field, (uint32_t)table->rows, &counts));
+    TRY(mean_row(context, table, counts, 0, table->rows, table->values + table->rows * table->columns));
+    out->table = (dense_matrix){.rows = table->rows + 1, .columns = table->columns, .values = table->values};
+    table->values = NULL;
+done:
+    free(counts);
+    return status;
+}
+
+/* taken: the side that may be left without its users' rows, or NULL. */
+static topn_status export_user_field(topn_context *context, const multilinear_side *side, multilinear_side *taken,
+                                     const topn_data *data, bool keep_users, encoder_field *out)
 {
     topn_status status;
     const uint32_t users = data->matrix.rows;
@@ -88,6 +104,8 @@ static topn_status export_user_field(topn_context *context, const multilinear_si
         TRY(string_table_copy(context, &data->user_features.names, &out->features));
         TRY(id_index_create(context, &out->features, &out->by_feature));
     }
+    if (taken && keep_users && !side->fields[0].rows.indptr && side->fields[0].table.rows == users)
+        return hand_over_users(context, &taken->fields[0], out);
     TRY(export_table(context, &side->fields[0], side->entities, users, keep_users ? users : 0, false, &out->table));
 done:
     return status;
@@ -177,8 +195,8 @@ done:
     return status;
 }
 
-static topn_status export_encoder(topn_context *context, const alternating_problem *problem, const topn_data *data,
-                                  bool keep_users, const dense_matrix *psi, fields_encoder *out)
+static topn_status export_encoder(topn_context *context, const alternating_problem *problem, multilinear_side *taken,
+                                  const topn_data *data, bool keep_users, const dense_matrix *psi, fields_encoder *out)
 {
     topn_status status;
     const multilinear_side *side = &problem->sides[SIDE_CONTEXTS];
@@ -191,7 +209,6 @@ static topn_status export_encoder(topn_context *context, const alternating_probl
     out->contexts = side->entities;
     TRY(ALLOCATE_ZEROED(context, side->field_count, &out->fields));
     out->field_count = side->field_count;
-    TRY(export_user_field(context, side, data, keep_users, &out->fields[0]));
     for (size_t field = 1; field < side->field_count; field++)
         TRY(export_value_field(context, side, &data->contexts.fields[field - 1], &side->fields[field],
                                &out->fields[field]));
@@ -206,6 +223,7 @@ static topn_status export_encoder(topn_context *context, const alternating_probl
     TRY(export_gram(context, side, problem->weights[SIDE_CONTEXTS], &out->context_gram));
     if (problem->loss.pairwise)
         TRY(sum_items(context, psi, item_weights, &out->item_sum));
+    TRY(export_user_field(context, side, taken, data, keep_users, &out->fields[0]));
 done:
     return status;
 }
@@ -222,8 +240,8 @@ done:
     return status;
 }
 
-topn_status problem_export(topn_context *context, const alternating_problem *problem, const topn_data *data,
-                           const alternating_params *params, topn_model *model)
+static topn_status export_model(topn_context *context, const alternating_problem *problem, multilinear_side *taken,
+                                const topn_data *data, const alternating_params *params, topn_model *model)
 {
     topn_status status;
     const multilinear_side *items = &problem->sides[SIDE_ITEMS];
@@ -237,9 +255,21 @@ topn_status problem_export(topn_context *context, const alternating_problem *pro
     *psi = (dense_matrix){.rows = items->entities, .columns = items->dimensions};
     TRY(ALLOCATE(context, psi->rows * psi->columns, &psi->values));
     TRY(side_embed_all(context, items, psi->values));
-    TRY(export_encoder(context, problem, data, params->keep_users, psi, &model->encoder.fields));
+    TRY(export_encoder(context, problem, taken, data, params->keep_users, psi, &model->encoder.fields));
     if (params->keep_users)
         TRY(name_users(context, data, model));
 done:
     return status;
+}
+
+topn_status problem_export(topn_context *context, const alternating_problem *problem, const topn_data *data,
+                           const alternating_params *params, topn_model *model)
+{
+    return export_model(context, problem, NULL, data, params, model);
+}
+
+topn_status problem_finish(topn_context *context, alternating_problem *problem, const topn_data *data,
+                           const alternating_params *params, topn_model *model)
+{
+    return export_model(context, problem, &problem->sides[SIDE_CONTEXTS], data, params, model);
 }

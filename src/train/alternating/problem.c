@@ -124,7 +124,7 @@ uint64_t problem_bytes(const topn_data *data, const alternating_params *params, 
                labels = params->dislike_below == params->dislike_below;
     /* Pairs of the items, α and labels of both sides; ridges, weights and orders of rows. */
     double bytes = size.events * (4 + (values ? 8 : 0) + (labels ? 8 : 0)) + 24 * (size.contexts + size.items);
-    bytes += 8 * MOST_GRAMS * d * d;
+    bytes += 8 * MOST_GRAMS * d * d + 4 * d * size.items; /* Gramians; ψ of the model */
     bytes += threads_available() * 64e6;
     if (!size.plain)
         bytes += 4 * d * (size.contexts + size.items) + 12 * size.fields * size.contexts + 4 * size.events +

@@ -127,6 +127,9 @@ double problem_sweep_flops(const topn_data *data, const alternating_params *para
 /* Fills encoder (fields) and item table (own dense rows ψ) of the model; parameters are copied. */
 topn_status problem_export(topn_context *context, const alternating_problem *problem, const topn_data *data,
                            const alternating_params *params, topn_model *model);
+/* The same at the end: the users' rows may move into the model, the problem can only be cleared then. */
+topn_status problem_finish(topn_context *context, alternating_problem *problem, const topn_data *data,
+                           const alternating_params *params, topn_model *model);
 /* Parameters of users, values, features and items that an earlier model of the same method and width knows by name. */
 topn_status problem_start_from(topn_context *context, const topn_model *earlier, const topn_data *data,
                                alternating_problem *problem);

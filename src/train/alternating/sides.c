@@ -141,7 +141,7 @@ static double draw(const topn_context *context, uint64_t table, size_t row, size
 }
 
 /* Rows of N(center, (scale/√factors)²), center in the first `centered` columns and 0 in others; biases 0. `table`
- * keys the numbers. */
+ * keys the numbers. There is room for one row more, which export may need. */
 static topn_status draw_table(topn_context *context, uint64_t table, size_t rows, size_t factors, bool biases,
                               double scale, size_t centered, dense_matrix *out)
 {
@@ -149,7 +149,7 @@ static topn_status draw_table(topn_context *context, uint64_t table, size_t rows
     const size_t width = factors + (biases ? 1 : 0);
     const double deviation = scale / sqrt((double)factors);
     *out = (dense_matrix){.rows = rows, .columns = width};
-    TRY(ALLOCATE(context, rows * width, &out->values));
+    TRY(ALLOCATE(context, (rows + 1) * width, &out->values));
     memory_prefer_large_pages(out->values, rows * width * sizeof *out->values);
 #pragma omp parallel for schedule(static) num_threads(context->threads)
     for (size_t row = 0; row < rows; row++) {

@@ -89,6 +89,12 @@ static topn_status export_model(topn_context *context, void *state, topn_model *
     return problem_export(context, &at->problem, at->data, at->params, model);
 }
 
+static topn_status finish_model(topn_context *context, void *state, topn_model *model)
+{
+    training *at = state;
+    return problem_finish(context, &at->problem, at->data, at->params, model);
+}
+
 /* Products of three and more factors have an optimum at 0, which a ridge that is too large leads to. */
 static void say_when_all_is_zero(topn_context *context, const alternating_problem *problem)
 {
@@ -105,7 +111,7 @@ topn_status alternating_train(topn_context *context, const topn_data *data, cons
 {
     topn_status status;
     training at = {.params = params, .data = data};
-    iterated trained = {.state = &at, .sweep = sweep, .export = export_model};
+    iterated trained = {.state = &at, .sweep = sweep, .export = export_model, .finish = finish_model};
     const double start = clock_seconds();
     TRY(problem_create(context, data, params, shape->kind, shape->contexts, shape->field_factors, &at.problem));
     if (shape->kind == COMPOSE_TUCKER && !isnan(shape->core_l2))
