@@ -73,10 +73,15 @@ static void add_library(catalog *list, const topn_options *options, topn_kind ki
     }
 }
 
-static int add_kind(topn_context *context, catalog *list, topn_kind kind)
+bool catalog_offers(const struct command *command, topn_kind kind, size_t index)
+{
+    return kind != TOPN_KIND_RETRIEVER || command->selector || index == 0;
+}
+
+static int add_kind(topn_context *context, catalog *list, const struct command *command, topn_kind kind)
 {
     topn_entry entry;
-    for (size_t i = 0; topn_registry_entry(kind, i, &entry); i++) {
+    for (size_t i = 0; catalog_offers(command, kind, i) && topn_registry_entry(kind, i, &entry); i++) {
         topn_options *options;
         if (topn_options_create(context, kind, entry.name, &options) != TOPN_OK)
             return complain(CODE_FAILED, "%s", topn_context_message(context));
@@ -110,7 +115,7 @@ int catalog_create(topn_context *context, const struct command *command, catalog
     const unsigned kinds = command->kinds | KIND_BIT(TOPN_KIND_CONTEXT);
     for (size_t i = 0; catalog_kind_at(i) < TOPN_KIND_COUNT; i++)
         if (kinds & KIND_BIT(catalog_kind_at(i)))
-            STEP(add_kind(context, out, catalog_kind_at(i)));
+            STEP(add_kind(context, out, command, catalog_kind_at(i)));
     for (size_t i = first; command->results && i < out->count; i++)
         if (strcmp(out->options[i].name, "format") == 0)
             out->options[i].help =
@@ -159,7 +164,8 @@ const char *catalog_nearest(const catalog *list, const char *name)
 
 bool catalog_kind_chooses(topn_kind kind)
 {
-    return kind == TOPN_KIND_METHOD || kind == TOPN_KIND_SPLIT || kind == TOPN_KIND_EXPORT;
+    return kind == TOPN_KIND_METHOD || kind == TOPN_KIND_SPLIT || kind == TOPN_KIND_EXPORT ||
+           kind == TOPN_KIND_RETRIEVER;
 }
 
 const char *catalog_kind_title(topn_kind kind)

@@ -38,7 +38,10 @@ const char *catalog_nearest(const catalog *catalog, const char *name);
 const char *catalog_kind_title(topn_kind kind);
 /* Kinds in the order in which they are shown; TOPN_KIND_COUNT past the end. */
 topn_kind catalog_kind_at(size_t index);
-/* Whether a kind has entries among which the command chooses (methods, protocols, export formats). */
+/* Whether a kind has entries among which the command chooses (methods, protocols, export formats, retrievers). */
 bool catalog_kind_chooses(topn_kind kind);
+/* Whether the command takes entry `index` of the kind: those that don't choose a retriever score exactly, with its
+ * first entry. */
+bool catalog_offers(const struct command *command, topn_kind kind, size_t index);
 
 #endif

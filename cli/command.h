@@ -31,7 +31,7 @@ struct command {
     const own_option *options; /* [option_count] */
     size_t option_count;
     unsigned kinds;       /* library tables it takes: KIND_BIT(TOPN_KIND_READER) | … */
-    const char *selector; /* own option that names the entry of SPLIT or EXPORT; NULL */
+    const char *selector; /* own option that names the entry of SPLIT, EXPORT or RETRIEVER (NULL there: exact) */
     bool results;         /* prints results: takes --output-format */
     bool hidden;          /* not listed in help */
     size_t minimum_operands, maximum_operands;

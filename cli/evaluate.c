@@ -18,6 +18,8 @@ static const own_option own_options[] = {
     {"candidates", 0, "FILE", "", "per user the items ranked together with the hidden ones; metrics are then sampled"},
     {"candidates-format", 0, "FORMAT", "auto", "format of that file"},
     {"per-user", 0, "FILE", "", "write every metric of every user as CSV"},
+    {"retriever", 0, "KIND", "exact",
+     "exact, or the kind of an index that the model has (`topn index`): faster, and says how close it comes"},
 };
 
 /* Events to evaluate on. */
@@ -136,6 +138,7 @@ const struct command command_evaluate = {
     .options = own_options,
     .option_count = sizeof own_options / sizeof *own_options,
     .kinds = KIND_BIT(TOPN_KIND_READER) | KIND_BIT(TOPN_KIND_RETRIEVER) | KIND_BIT(TOPN_KIND_EVALUATION),
+    .selector = "retriever",
     .results = true,
     .minimum_operands = 1,
     .maximum_operands = 64,

@@ -173,7 +173,7 @@ static void print_library_options(const struct command *command, const catalog *
             print_entries("Methods (\"topn train METHOD --help\" lists the options of one)", kind);
             continue;
         }
-        for (size_t i = 0; shown && topn_registry_entry(kind, i, &entry); i++) {
+        for (size_t i = 0; shown && catalog_offers(command, kind, i) && topn_registry_entry(kind, i, &entry); i++) {
             bool headed = catalog_kind_chooses(kind) && wanted(kind, entry.name, word_count, words);
             if (headed)
                 print_heading(kind, entry.name);

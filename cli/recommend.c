@@ -17,6 +17,8 @@ static const own_option own_options[] = {
     {"deny", 0, "FILE", "", "items named in this file may not appear"},
     {"include-seen", 0, NULL, "", "items of the history may appear too"},
     {"explain", 0, NULL, "", "add the items of the history that speak most for each item"},
+    {"retriever", 0, "KIND", "exact",
+     "exact, or the kind of an index that the model has (`topn index`): faster, and says how close it comes"},
 };
 
 /* Everything that printing one list needs. */
@@ -324,6 +326,7 @@ const struct command command_recommend = {
     .options = own_options,
     .option_count = sizeof own_options / sizeof *own_options,
     .kinds = KIND_BIT(TOPN_KIND_READER) | KIND_BIT(TOPN_KIND_RETRIEVER),
+    .selector = "retriever",
     .results = true,
     .minimum_operands = 1,
     .maximum_operands = 1,

@@ -29,8 +29,9 @@ static const char *chosen_entry(const struct session *session, topn_kind kind, c
     topn_entry first;
     if (kind == TOPN_KIND_METHOD)
         return method;
-    if (catalog_kind_chooses(kind))
-        return session_value(session, session->arguments.command->selector);
+    const char *selector = session->arguments.command->selector;
+    if (catalog_kind_chooses(kind) && selector)
+        return session_value(session, selector);
     return topn_registry_entry(kind, 0, &first) ? first.name : "";
 }
 

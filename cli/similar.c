@@ -9,6 +9,8 @@ static const own_option own_options[] = {
     {"item", 0, "ID", "", "the item whose neighbours are wanted"},
     {"title", 0, "TEXT", "", "the same by its title, or a part of it that no other title has"},
     {"number", 'n', "N", "10", "items to print"},
+    {"retriever", 0, "KIND", "exact",
+     "exact, or the kind of an index that the model has (`topn index`): faster, and says how close it comes"},
 };
 
 static void print_json(const topn_model *model, uint32_t item, const uint32_t *items, const float *scores, size_t count)
@@ -84,6 +86,7 @@ const struct command command_similar = {
     .options = own_options,
     .option_count = sizeof own_options / sizeof *own_options,
     .kinds = KIND_BIT(TOPN_KIND_RETRIEVER),
+    .selector = "retriever",
     .results = true,
     .minimum_operands = 1,
     .maximum_operands = 1,

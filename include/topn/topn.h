@@ -397,10 +397,14 @@ TOPN_API topn_status topn_model_export(topn_context *context, const topn_model *
 /* Builds an index for approximate retrieval (P2 §6.2) from options of a TOPN_KIND_RETRIEVER entry other than "exact"
  * and puts it into the model, in place of one of the same kind; topn_model_save writes it. What it reaches is measured
  * on the model's own histories (without any: on histories of one item) and recorded as metadata:
- * "index.<kind>.overlap@<n>", the share of the exact n best items that it finds, microseconds of both, bytes, build
- * options. Call it before the model is shared. Errors: UNSUPPORTED naming the kinds that serve this model, MEMORY,
- * CANCELLED. */
+ * "index.<kind>.overlap@<n>", the share of the exact n best items that it finds, bytes, build options;
+ * "run.index.<kind>.…", which no file keeps: seconds to build, microseconds of both. Call it before the model is
+ * shared. Errors: UNSUPPORTED naming the kinds that serve this model, MEMORY, CANCELLED. */
 TOPN_API topn_status topn_model_add_index(topn_context *context, topn_model *model, const topn_options *options);
+/* Kinds of the model's indexes in byte order; NULL past the end. */
+TOPN_API const char *topn_model_index(const topn_model *model, size_t index);
+/* Takes an index and what is recorded of it out of the model. Call it before the model is shared. NOT_FOUND. */
+TOPN_API topn_status topn_model_remove_index(topn_context *context, topn_model *model, const char *kind);
 /* Immutable, shared by threads; keeps a reference to `model`, which must outlive it. options: NULL (exact) or of a
  * TOPN_KIND_RETRIEVER entry; NOT_FOUND where the model has no index of that kind. */
 TOPN_API topn_status topn_retriever_create(topn_context *context, const topn_model *model, const topn_options *options,

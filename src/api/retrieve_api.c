@@ -5,6 +5,7 @@
 #include "base/option_table.h"
 #include "numeric/sparse.h"
 #include "retrieve/filter.h"
+#include "retrieve/index_build.h"
 #include "retrieve/query.h"
 #include "retrieve/recommend_many.h"
 #include "retrieve/retriever.h"
@@ -13,6 +14,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The kind that options are of; exact for NULL, and for options of something else, which are refused by their table. */
+static const retriever_kind *kind_of(const topn_options *options)
+{
+    const bool retriever = options && options_kind(options) == TOPN_KIND_RETRIEVER;
+    const retriever_kind *found = retriever ? retriever_find(options_owner(options)) : NULL;
+    return found ? found : retriever_at(0);
+}
 
 topn_status topn_retriever_create(topn_context *context, const topn_model *model, const topn_options *options,
                                   topn_retriever **out)
@@ -25,11 +34,38 @@ topn_status topn_retriever_create(topn_context *context, const topn_model *model
     *out = NULL;
     if (!model)
         return fail(context, TOPN_ERROR_ARGUMENT, "topn_retriever_create: model is NULL");
-    TRY(options_or_default(context, options, TOPN_KIND_RETRIEVER, "exact", &retriever_option_table, &standby, &params));
-    TRY(retriever_create(context, model, params, out));
+    const retriever_kind *kind = kind_of(options);
+    TRY(options_or_default(context, options, TOPN_KIND_RETRIEVER, kind->name, kind->options, &standby, &params));
+    TRY(retriever_open(context, model, kind, params, out));
 done:
     topn_options_free(standby);
     return status;
+}
+
+topn_status topn_model_add_index(topn_context *context, topn_model *model, const topn_options *options)
+{
+    if (!context || !model || !options)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_model_add_index takes a context, a model and options");
+    const retriever_kind *kind = kind_of(options);
+    topn_options *standby;
+    const void *params;
+    const topn_status status =
+        options_or_default(context, options, TOPN_KIND_RETRIEVER, kind->name, kind->options, &standby, &params);
+    return status != TOPN_OK ? status : index_add(context, model, kind, params, options);
+}
+
+const char *topn_model_index(const topn_model *model, size_t index)
+{
+    return model && index < model->index_count ? model->indexes[index].kind : NULL;
+}
+
+topn_status topn_model_remove_index(topn_context *context, topn_model *model, const char *kind)
+{
+    if (!model || !kind)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_model_remove_index takes a model and a kind");
+    return model_drop_index(model, kind)
+               ? TOPN_OK
+               : fail(context, TOPN_ERROR_NOT_FOUND, "this model has no index of kind %s", kind);
 }
 
 void topn_retriever_free(topn_retriever *retriever)
@@ -60,15 +96,7 @@ topn_status topn_recommend(topn_query *query, const topn_request *request, size_
     if (!query || !request || !found || (n && (!item_out || !score_out)))
         return fail(query ? query->context : NULL, TOPN_ERROR_ARGUMENT,
                     "topn_recommend: query, request, found and (unless n is 0) item_out, score_out must not be NULL");
-    topn_status status = query_check(query, request);
-    if (status == TOPN_OK)
-        status = query_scores(query, request);
-    if (status != TOPN_OK)
-        return status;
-    const uint32_t items = query->retriever->model->items;
-    mask_scores(query->scores, items, request, request->history, request->history_length, query->refused);
-    *found = select_top(query->scores, items, n, item_out, score_out);
-    return TOPN_OK;
+    return query_recommend(query, request, n, item_out, score_out, found);
 }
 
 topn_status topn_similar(topn_query *query, uint32_t item, size_t n, uint32_t *item_out, float *score_out,

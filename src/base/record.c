@@ -90,6 +90,21 @@ done:
     return status;
 }
 
+void record_remove(record *fields, const char *prefix)
+{
+    size_t kept = 0;
+    for (size_t index = 0; index < fields->count; index++) {
+        record_entry *entry = &fields->entries[index];
+        if (strncmp(entry->key, prefix, strlen(prefix)) != 0) {
+            fields->entries[kept++] = *entry;
+            continue;
+        }
+        free(entry->key);
+        free(entry->value);
+    }
+    fields->count = kept;
+}
+
 topn_status record_copy(topn_context *context, const record *from, record *out)
 {
     topn_status status = TOPN_OK;

@@ -25,6 +25,8 @@ topn_status record_set_real(topn_context *context, record *fields, const char *k
 const char *record_get(const record *fields, const char *key);
 /* Every option of `options` as "<prefix><name>". */
 topn_status record_set_options(topn_context *context, record *fields, const char *prefix, const topn_options *options);
+/* Takes every entry away whose key begins with `prefix`. */
+void record_remove(record *fields, const char *prefix);
 topn_status record_copy(topn_context *context, const record *from, record *out);
 void record_clear(record *fields);
 

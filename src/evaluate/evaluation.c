@@ -12,6 +12,7 @@
 #include "evaluate/report.h"
 #include "evaluate/user_ranking.h"
 #include "retrieve/encode.h"
+#include "retrieve/index_query.h"
 
 #define DEFAULT_METRICS "recall@20,ndcg@20,hit@20,recall-capped@20,recall-capped@50,ndcg@100,coverage"
 
@@ -36,11 +37,14 @@ static const option_row evaluation_options[] = {
 
 const option_table evaluation_option_table = OPTION_TABLE(evaluation_params, evaluation_options);
 
+enum { INDEX_BLOCK = 16 }; /* users that a thread takes at a time where an index answers each by itself */
+
 /* One thread's memory. Its own context keeps messages of threads apart. */
 typedef struct worker {
     topn_context context;
-    block_scorer *scorer;
-    history *histories; /* [users of a block] */
+    block_scorer *scorer; /* of exact retrievers */
+    index_query *index;   /* of approximate ones, which answer with lists */
+    history *histories;   /* [users of a block] */
     ranking_scratch scratch;
 } worker;
 
@@ -69,6 +73,7 @@ static void workers_free(evaluation *run)
     for (int thread = 0; run->workers && thread < run->threads; thread++) {
         worker *own = &run->workers[thread];
         block_scorer_free(own->scorer);
+        index_query_free(own->index);
         free(own->histories);
         ranking_scratch_clear(&own->scratch);
     }
@@ -139,16 +144,17 @@ static topn_status create_workers(topn_context *context, const topn_retriever *r
     for (int thread = 0; thread < run->threads; thread++) {
         worker *own = &run->workers[thread];
         own->context = (topn_context){.threads = 1, .seed = context->seed, .memory_limit = context->memory_limit};
-        status = block_scorer_create(&own->context, retriever, &own->scorer);
+        status = retriever->view ? index_query_create(&own->context, retriever, &own->index)
+                                 : block_scorer_create(&own->context, retriever, &own->scorer);
         if (status != TOPN_OK) {
             const char *message = own->context.message;
             status = fail(context, status, "%s", *message ? message : topn_status_text(status));
             goto done;
         }
-        run->block_users = block_scorer_users(own->scorer);
+        run->block_users = own->index ? INDEX_BLOCK : block_scorer_users(own->scorer);
         TRY(ALLOCATE(context, run->block_users, &own->histories));
         TRY(ranking_scratch_create(context, run->metrics.largest_cutoff, &own->scratch));
-        if (thread == 0)
+        if (thread == 0 && own->scorer)
             TRY(memory_check(context, "evaluation",
                              (uint64_t)(run->threads - 1) * run->block_users * run->model->items * sizeof(float),
                              "use fewer --threads"));
@@ -193,6 +199,25 @@ done:
     return status;
 }
 
+/* An index finds the first items of a ranking and scores no others. */
+static topn_status check_index(topn_context *context, const evaluation *run, const char *kind)
+{
+    if (run->sampled)
+        return fail(context, TOPN_ERROR_OPTION,
+                    "given candidates are all scored: an index of kind %s has no part in it; evaluate them with "
+                    "--retriever exact",
+                    kind);
+    for (size_t index = 0; index < run->metrics.count; index++) {
+        const metric *wanted = run->metrics.requests[index].metric;
+        if (wanted->needs & (NEED_AUC | NEED_SCORED))
+            return fail(context, TOPN_ERROR_OPTION,
+                        "option --metrics: \"%s\" looks at the scores of all items, of which an index of kind %s finds "
+                        "the highest only; leave it out or use --retriever exact",
+                        wanted->name, kind);
+    }
+    return TOPN_OK;
+}
+
 static topn_status prepare(topn_context *context, const topn_retriever *retriever, const topn_data *seen,
                            const topn_data *hidden, const topn_data *candidates, evaluation *run)
 {
@@ -201,6 +226,8 @@ static topn_status prepare(topn_context *context, const topn_retriever *retrieve
     bool contexts;
     const bool is_default = params->metrics && strcmp(params->metrics, DEFAULT_METRICS) == 0;
     TRY(metric_list_parse(context, params->metrics, run->model->items, is_default, &run->metrics));
+    if (retriever->view)
+        TRY(check_index(context, run, retriever->kind->name));
     TRY(choose_contexts(context, run, hidden, &contexts));
     TRY(cases_create(context, run->model, seen, hidden, candidates, params->unknown_items == UNKNOWN_DROP, contexts,
                      &run->cases));
@@ -261,6 +288,27 @@ static history case_history(const evaluation *run, size_t place)
     return out;
 }
 
+/* The metrics of users whom an index answers. */
+static topn_status search_block(evaluation *run, worker *own, size_t first, size_t count)
+{
+    const topn_request filters = {
+        .deny = run->unranked, .deny_count = run->unranked_count, .include_seen = run->params->include_seen};
+    for (size_t user = first; user < first + count; user++) {
+        const history asked = case_history(run, user);
+        ranking ranked = {.list = own->scratch.list,
+                          .hits = own->scratch.hits,
+                          .relevant = run->cases.relevant[user],
+                          .catalogue = run->model->items,
+                          .novelty = run->novelty};
+        if (index_query_answer(own->index, &asked, &filters, own->scratch.cutoff, own->scratch.list,
+                               own->scratch.list_scores, &ranked.list_length) != TOPN_OK)
+            return fail_encode(&own->context);
+        mark_hits(&own->scratch, row_of(&run->cases.hidden, user), ranked.list_length);
+        measure(run, &ranked, user);
+    }
+    return TOPN_OK;
+}
+
 static topn_status evaluate_block(evaluation *run, worker *own, size_t block)
 {
     topn_status status;
@@ -269,6 +317,8 @@ static topn_status evaluate_block(evaluation *run, worker *own, size_t block)
     const size_t first = block * run->block_users;
     const size_t left = cases->users - first, count = left < run->block_users ? left : run->block_users;
     float *scores;
+    if (own->index)
+        return search_block(run, own, first, count);
     for (size_t index = 0; index < count; index++)
         own->histories[index] = case_history(run, first + index);
     status = block_scores(own->scorer, own->histories, count, &scores);
@@ -387,7 +437,8 @@ static size_t count_users(const evaluation_cases *cases)
     return users;
 }
 
-static topn_status state_facts(topn_context *context, const evaluation *run, double seconds)
+static topn_status state_facts(topn_context *context, const evaluation *run, const topn_retriever *retriever,
+                               double seconds)
 {
     topn_status status;
     record *facts = &run->report->facts;
@@ -410,8 +461,12 @@ static topn_status state_facts(topn_context *context, const evaluation *run, dou
     TRY(state_count(context, facts, "candidates-unknown", cases->candidates.unknown));
     char memory[24];
     memory_text((uint64_t)run->threads * run->block_users * run->model->items * sizeof(float), memory, sizeof memory);
-    TRY(record_set(context, facts, "blocks", "%zu of %zu users; %s of scores at a time", run->blocks, run->block_users,
-                   memory));
+    if (retriever->view)
+        TRY(record_set(context, facts, "retriever", "%s, approximate: index.%s.overlap@100 of the model says how far",
+                       retriever->kind->name, retriever->kind->name));
+    else
+        TRY(record_set(context, facts, "blocks", "%zu of %zu users; %s of scores at a time", run->blocks,
+                       run->block_users, memory));
     TRY(record_set(context, facts, "threads", "%d", run->threads));
     TRY(record_set(context, facts, "seconds", "%.3f", seconds));
 done:
@@ -428,7 +483,7 @@ topn_status evaluate_run(topn_context *context, const topn_retriever *retriever,
     TRY(prepare(context, retriever, seen, hidden, candidates, &run));
     TRY(evaluate_blocks(context, &run));
     TRY(report_summarise(context, run.report, (size_t)run.params->bootstrap, run.params->confidence));
-    TRY(state_facts(context, &run, clock_seconds() - start));
+    TRY(state_facts(context, &run, retriever, clock_seconds() - start));
     *out = run.report;
     run.report = NULL;
 done:

@@ -119,6 +119,12 @@ static bool contains(const item_list *list, uint32_t item)
     return low < list->count && list->items[low] == item;
 }
 
+void mark_hits(ranking_scratch *scratch, item_list hidden, size_t length)
+{
+    for (size_t rank = 0; rank < length; rank++)
+        scratch->hits[rank] = contains(&hidden, scratch->list[rank]);
+}
+
 /* NaN compares false with everything and would silently sink to the end of the list. */
 static topn_status check_scores(topn_context *context, const item_list *hidden, const float *scores)
 {
@@ -147,8 +153,7 @@ topn_status rank_user(topn_context *context, ranking_scratch *scratch, const ran
         out->auc = area_under_curve(task, scores, items);
     if (scratch->cutoff)
         out->list_length = select_top(scores, items, scratch->cutoff, scratch->list, scratch->list_scores);
-    for (size_t rank = 0; rank < out->list_length; rank++)
-        scratch->hits[rank] = contains(&task->hidden, scratch->list[rank]);
+    mark_hits(scratch, task->hidden, out->list_length);
 done:
     return status;
 }

@@ -41,5 +41,7 @@ typedef struct ranking_task {
  * NEED_AUC O(items · |R|) in vector passes. */
 topn_status rank_user(topn_context *context, ranking_scratch *scratch, const ranking_task *task, float *scores,
                       uint32_t items, ranking *out);
+/* Sets scratch->hits for the first `length` items of scratch->list. */
+void mark_hits(ranking_scratch *scratch, item_list hidden, size_t length);
 
 #endif

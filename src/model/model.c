@@ -158,6 +158,8 @@ topn_status model_copy_frame(topn_context *context, const topn_model *model, top
     if (model->histories.indptr)
         TRY(copy_sparse(context, &model->histories, model->histories.values != NULL, &copy->histories));
     TRY(record_copy(context, &model->metadata, &copy->metadata));
+    record_remove(&copy->metadata, MODEL_INDEX_PREFIX); /* what is changed in the copy is no longer indexed */
+    record_remove(&copy->metadata, "run." MODEL_INDEX_PREFIX);
     *out = copy;
     return TOPN_OK;
 done:
@@ -193,6 +195,8 @@ void topn_model_free(topn_model *model)
         free(model->dimension_items);
         sparse_clear(&model->histories);
     }
+    for (size_t index = 0; index < model->index_count; index++)
+        model_index_clear(&model->indexes[index]);
     id_index_clear(&model->items_by_id);
     id_index_clear(&model->users_by_id);
     string_table_clear(&model->item_ids);

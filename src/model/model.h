@@ -73,7 +73,7 @@ struct topn_model {
     sparse_matrix histories;  /* users × items; values may be NULL (all 1) */
     float *popularity;        /* [items] events in the training data, or NULL = not known */
     feature_table attributes; /* of the items, for filters: the training data's item features; names.count 0 = none */
-    model_index indexes[MODEL_INDEXES];
+    model_index indexes[MODEL_INDEXES]; /* [index_count] in the order of their kinds */
     size_t index_count;
     record metadata;
     safetensors_file *file; /* when arrays are mapped: none of them is freed; else NULL */
@@ -82,7 +82,7 @@ struct topn_model {
 /* An empty model with ids, titles and (keep_histories) histories copied from the training data, and the metadata
  * "data.*" filled. The method fills encoder and table, whose arrays become the model's. */
 topn_status model_create(topn_context *context, const topn_data *data, bool keep_histories, topn_model **out);
-/* A copy that shares nothing, nor a mapped file. */
+/* A copy that shares nothing, nor a mapped file; without indexes. */
 topn_status model_copy(topn_context *context, const topn_model *model, topn_model **out);
 /* The same without the rows of encoder and item table, which are the caller's to fill. */
 topn_status model_copy_frame(topn_context *context, const topn_model *model, topn_model **out);

@@ -19,9 +19,9 @@ static const char *const booleans[] = {"false", "true"};
 static const char *const structural_keys[] = {"topn.format",     "topn.kind",        "topn.encoder",    "topn.items",
                                               "topn.normalizer", "topn.use_weights", "topn.dimensions", "topn.cut"};
 
-/* Formats of models: 2 is 1 with topn.cut, 3 is 2 with the encoder "fields"; a file says the lowest that tells all, so
- * that older programs read the rest. */
-enum { FORMAT_PLAIN = 1, FORMAT_CUT = 2, FORMAT_FIELDS = 3 };
+/* Formats of models: 2 is 1 with topn.cut, 3 is 2 with the encoder "fields", 4 is 3 with what retrieval keeps in it
+ * (indexes); a file says the lowest that tells all, so that older programs read the rest. */
+enum { FORMAT_PLAIN = 1, FORMAT_CUT = 2, FORMAT_FIELDS = 3, FORMAT_RETRIEVAL = 4 };
 
 enum { STRUCTURAL_KEYS = sizeof structural_keys / sizeof *structural_keys };
 
@@ -35,6 +35,8 @@ static bool is_structural(const char *key)
 
 static int format_of(const topn_model *model)
 {
+    if (model->index_count)
+        return FORMAT_RETRIEVAL;
     if (model->encoder.kind == ENCODER_FIELDS)
         return FORMAT_FIELDS;
     return model->encoder.cut ? FORMAT_CUT : FORMAT_PLAIN;
@@ -47,6 +49,21 @@ static void add_table(tensor_list *list, const char *name, const char *const spa
         stored_add_matrix(list, name, table->dense.rows, table->dense.columns, table->dense.values);
     else if (table->form == TABLE_SPARSE)
         stored_add_sparse(list, sparse_names, &table->sparse);
+}
+
+static void add_indexes(tensor_list *list, const topn_model *model)
+{
+    for (size_t place = 0; place < model->index_count; place++) {
+        const model_index *index = &model->indexes[place];
+        for (size_t at = 0; at < index->count; at++) {
+            const index_array *array = &index->arrays[at];
+            list->tensors[list->count++] = (tensor){.name = array->stored,
+                                                    .type = array->type,
+                                                    .shape = {array->rows, array->columns},
+                                                    .dimensions = array->columns ? 2 : 1,
+                                                    .bytes = array->bytes};
+        }
+    }
 }
 
 size_t model_tensors(const topn_model *model, tensor out[MODEL_TENSORS])
@@ -70,6 +87,7 @@ size_t model_tensors(const topn_model *model, tensor out[MODEL_TENSORS])
         stored_add_sparse(&list, STORED_SPARSE("histories"), &model->histories);
     if (model->encoder.kind == ENCODER_FIELDS)
         fields_tensors(&list, &model->encoder.fields, model->items);
+    add_indexes(&list, model);
     safetensors_order(out, list.count);
     return list.count;
 }
@@ -204,6 +222,20 @@ done:
     return status;
 }
 
+/* Indexes, which formats 1 to 3 have not. */
+static topn_status load_indexes(topn_context *context, const safetensors_file *file, topn_model *model)
+{
+    uint64_t format;
+    topn_status status;
+    TRY(model_load_indexes(context, model));
+    TRY(stored_count(context, file, "topn.format", &format));
+    if (model->index_count && format < FORMAT_RETRIEVAL)
+        return fail(context, TOPN_ERROR_FORMAT, "%s: array %s in format %" PRIu64 ", not %d", safetensors_path(file),
+                    model->indexes[0].arrays[0].stored, format, FORMAT_RETRIEVAL);
+done:
+    return status;
+}
+
 static topn_status load_structure(topn_context *context, const safetensors_file *file, topn_model *model)
 {
     topn_status status;
@@ -252,6 +284,7 @@ static topn_status load_arrays(topn_context *context, const safetensors_file *fi
         TRY(stored_strings(context, file, STORED_STRINGS("user_ids"), &model->user_ids));
     if (histories)
         TRY(stored_sparse(context, file, STORED_SPARSE("histories"), model->items, false, &model->histories));
+    TRY(load_indexes(context, file, model));
     tensor used[MODEL_TENSORS];
     const size_t count = model_tensors(model, used);
     for (size_t index = 0; index < safetensors_count(file); index++) {

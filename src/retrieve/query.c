@@ -65,6 +65,8 @@ topn_status query_create(topn_context *context, const topn_retriever *retriever,
     TRY(ALLOCATE(context, retriever->model->items, &query->scores));
     TRY(ALLOCATE_ZEROED(context, retriever->model->items, &query->seen));
     TRY(ALLOCATE(context, retriever->model->items, &query->refused));
+    if (retriever->view)
+        TRY(index_query_create(context, retriever, &query->index));
     *out = query;
     return TOPN_OK;
 done:
@@ -82,6 +84,7 @@ void query_free(topn_query *query)
     fields_scratch_free(query->fields);
     free(query->seen);
     free(query->refused);
+    index_query_free(query->index);
     free(query);
 }
 
@@ -270,6 +273,27 @@ void mask_scores(float *scores, uint32_t items, const topn_request *filters, con
         scores[filters->deny[place]] = -INFINITY;
     for (size_t place = 0; place < seen_count && !filters->include_seen; place++)
         scores[seen[place]] = -INFINITY;
+}
+
+topn_status query_recommend(topn_query *query, const topn_request *request, size_t n, uint32_t *item_out,
+                            float *score_out, size_t *found)
+{
+    const topn_model *model = query->retriever->model;
+    *found = 0;
+    topn_status status = query_check(query, request);
+    if (status != TOPN_OK)
+        return status;
+    if (query->index) {
+        const history user = history_of(model, request);
+        status = index_query_answer(query->index, &user, request, n, item_out, score_out, found);
+        return status == TOPN_OK ? TOPN_OK : fail_encode(query->context);
+    }
+    status = query_scores(query, request);
+    if (status != TOPN_OK)
+        return status;
+    mask_scores(query->scores, model->items, request, request->history, request->history_length, query->refused);
+    *found = select_top(query->scores, model->items, n, item_out, score_out);
+    return TOPN_OK;
 }
 
 /* Element `column` of row `item`. */

@@ -5,6 +5,7 @@
 #ifndef TOPN_RETRIEVE_QUERY_H
 #define TOPN_RETRIEVE_QUERY_H
 
+#include "retrieve/index_query.h"
 #include "retrieve/retriever.h"
 
 struct topn_query {
@@ -17,6 +18,7 @@ struct topn_query {
     size_t share_capacity;
     unsigned char *seen;    /* [items], all 0 between calls */
     unsigned char *refused; /* [items], mark_refused */
+    index_query *index;     /* of approximate retrievers, else NULL */
 };
 
 topn_status query_create(topn_context *context, const topn_retriever *retriever, topn_query **out);
@@ -34,6 +36,9 @@ topn_status query_scores(topn_query *query, const topn_request *request);
  * filters ask for it. */
 void mask_scores(float *scores, uint32_t items, const topn_request *filters, const uint32_t *seen, size_t seen_count,
                  unsigned char *refused);
+/* See topn_recommend, whose arguments have been checked but for the request's. */
+topn_status query_recommend(topn_query *query, const topn_request *request, size_t n, uint32_t *item_out,
+                            float *score_out, size_t *found);
 /* See topn_explain. Of φ's entries that a cut leaves out no contribution has a share. Overwrites phi and scores of the
  * query. */
 topn_status query_explain(topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,

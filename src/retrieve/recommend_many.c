@@ -11,12 +11,14 @@
 
 enum {
     BLOCKS_PER_THREAD = 4,        /* in one group, so that uneven blocks level out */
+    INDEX_BLOCK = 16,             /* users that a thread takes at a time where an index answers each by itself */
     GROUP_RESULT_BYTES = 64 << 20 /* answers held between two rounds of callbacks */
 };
 
 /* One thread's memory. */
 typedef struct worker {
-    block_scorer *scorer;
+    block_scorer *scorer;   /* of exact retrievers */
+    index_query *index;     /* of approximate ones */
     history *histories;     /* [block] */
     uint32_t *items;        /* [longest] histories in the model's numbering, when there is a map */
     float *weights;         /* [longest] */
@@ -128,6 +130,21 @@ static topn_status answer_block(round_state *state, worker *own, size_t begin, s
     return TOPN_OK;
 }
 
+/* The same through an index. */
+static topn_status search_block(round_state *state, worker *own, size_t begin, size_t count, size_t slot)
+{
+    gather_histories(state->job, own, begin, count);
+    for (size_t place = 0; place < count; place++) {
+        const size_t at = (slot + place) * state->n;
+        const topn_status status =
+            index_query_answer(own->index, &own->histories[place], state->job->filters, state->n, state->item_out + at,
+                               state->score_out + at, &state->found[slot + place]);
+        if (status != TOPN_OK)
+            return status;
+    }
+    return TOPN_OK;
+}
+
 static topn_status score_group(topn_context *context, round_state *state, size_t begin, size_t end)
 {
     const size_t blocks = (end - begin + state->block - 1) / state->block;
@@ -137,7 +154,8 @@ static topn_status score_group(topn_context *context, round_state *state, size_t
         const size_t first = begin + block * state->block;
         const size_t count = end - first < state->block ? end - first : state->block;
         worker *own = &state->workers[thread_index()];
-        const int status = (int)answer_block(state, own, first, count, block * state->block);
+        const int status =
+            (int)(own->index ? search_block : answer_block)(state, own, first, count, block * state->block);
         if (status > failed)
             failed = status;
     }
@@ -147,13 +165,26 @@ static topn_status score_group(topn_context *context, round_state *state, size_t
                   : TOPN_OK;
 }
 
+static topn_status create_searcher(topn_context *context, const topn_retriever *retriever, worker *own, size_t *block)
+{
+    topn_status status;
+    if (retriever->view) {
+        TRY(index_query_create(context, retriever, &own->index));
+        *block = INDEX_BLOCK;
+    } else {
+        TRY(block_scorer_create(context, retriever, &own->scorer));
+        *block = block_scorer_users(own->scorer);
+    }
+done:
+    return status;
+}
+
 static topn_status allocate_workers(topn_context *context, round_state *state)
 {
     const recommend_job *job = state->job;
     topn_status status;
     TRY(ALLOCATE_ZEROED(context, state->worker_count, &state->workers));
-    TRY(block_scorer_create(context, job->retriever, &state->workers[0].scorer));
-    state->block = block_scorer_users(state->workers[0].scorer);
+    TRY(create_searcher(context, job->retriever, &state->workers[0], &state->block));
     /* Long lists of answers: fewer users at a time, whose bits don't depend on their block. */
     const size_t answer_bytes = state->n * (sizeof(uint32_t) + sizeof(float));
     const size_t affordable = GROUP_RESULT_BYTES / (answer_bytes ? answer_bytes : 1);
@@ -164,8 +195,9 @@ static topn_status allocate_workers(topn_context *context, round_state *state)
     const uint64_t longest = job->item_map ? longest_block(job, state->block) : 0;
     for (size_t index = 0; index < state->worker_count; index++) {
         worker *own = &state->workers[index];
-        if (!own->scorer)
-            TRY(block_scorer_create(context, job->retriever, &own->scorer));
+        size_t block;
+        if (index)
+            TRY(create_searcher(context, job->retriever, own, &block));
         TRY(ALLOCATE(context, state->block, &own->histories));
         TRY(ALLOCATE(context, longest, &own->items));
         TRY(ALLOCATE(context, longest, &own->weights));
@@ -182,6 +214,7 @@ static void free_workers(round_state *state)
 {
     for (size_t index = 0; state->workers && index < state->worker_count; index++) {
         block_scorer_free(state->workers[index].scorer);
+        index_query_free(state->workers[index].index);
         free(state->workers[index].histories);
         free(state->workers[index].items);
         free(state->workers[index].weights);

@@ -86,6 +86,7 @@ topn_status retriever_create(topn_context *context, const topn_model *model, con
     TRY(check_shapes(context, model));
     TRY(ALLOCATE_ZEROED(context, 1, &retriever));
     retriever->model = model;
+    retriever->kind = &retriever_exact;
     retriever->block_memory = params ? params->block_memory : UINT64_C(64) << 20;
     retriever->rows = model_item_rows(model);
     TRY(choose_cut(context, retriever, params ? params->cut : 0, &retriever->cut));
@@ -97,10 +98,39 @@ done:
     return status;
 }
 
+topn_status retriever_open(topn_context *context, const topn_model *model, const retriever_kind *kind,
+                           const void *params, topn_retriever **out)
+{
+    topn_status status;
+    topn_retriever *retriever = NULL;
+    *out = NULL;
+    if (!kind->index)
+        return retriever_create(context, model, params, out);
+    const model_index *arrays = model_find_index(model, kind->name);
+    if (!arrays)
+        return fail(context, TOPN_ERROR_NOT_FOUND,
+                    "this model has no index of kind %s; `topn index MODEL --retriever %s` builds one", kind->name,
+                    kind->name);
+    TRY(retriever_create(context, model, NULL, &retriever));
+    if (!retriever->rows)
+        TRY(fail(context, TOPN_ERROR_UNSUPPORTED, "index %s: this model has no item embeddings to search among",
+                 kind->name));
+    TRY(kind->index->check(context, model));
+    TRY(kind->index->open(context, model, arrays, params, &retriever->view));
+    retriever->kind = kind;
+    *out = retriever;
+    return TOPN_OK;
+done:
+    retriever_free(retriever);
+    return status;
+}
+
 void retriever_free(topn_retriever *retriever)
 {
     if (!retriever)
         return;
+    if (retriever->view)
+        retriever->kind->index->close(retriever->view);
     retriever_cache_free(retriever->cache);
     free(retriever);
 }

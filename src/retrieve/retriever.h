@@ -37,12 +37,17 @@ struct topn_retriever {
     uint64_t block_memory;
     uint32_t cut;           /* entries of φ that stay; 0 = all of them, and so without item rows */
     retriever_cache *cache; /* owned; guarded by its own lock */
+    const retriever_kind *kind;
+    void *view; /* the opened index of approximate kinds; NULL: exact */
 };
 
 /* params: NULL = defaults. FORMAT when the model's tables don't fit each other, UNSUPPORTED for a cut of a model
  * without item rows, whose φ is the score vector itself. O(1). */
 topn_status retriever_create(topn_context *context, const topn_model *model, const retriever_params *params,
                              topn_retriever **out);
+/* A retriever of any kind, params of its own table. NOT_FOUND where the model has no index of it. */
+topn_status retriever_open(topn_context *context, const topn_model *model, const retriever_kind *kind,
+                           const void *params, topn_retriever **out);
 void retriever_free(topn_retriever *retriever);
 
 /* One user's history. Items ascend or not; weights NULL = all 1. The rest is what the model's context fields and

@@ -253,7 +253,7 @@ CHANGE(newer)
 {
     (void)tensors;
     (void)count;
-    set(metadata, "topn.format", "4");
+    set(metadata, "topn.format", "5");
 }
 CHANGE(cut_in_format_1)
 {
@@ -322,7 +322,7 @@ static const change changes[] = {
     {"topn.cut\" is 4294967296", TOPN_ERROR_FORMAT, cut_too_large},
     {"topn.cut", TOPN_ERROR_FORMAT, cut_no_number},
     {"holds interaction data, not a model", TOPN_ERROR_FORMAT, data_kind},
-    {"written by a newer topn (format 4); this one reads up to 3", TOPN_ERROR_FORMAT, newer},
+    {"written by a newer topn (format 5); this one reads up to 4", TOPN_ERROR_FORMAT, newer},
 };
 
 static void test_wrong_contents(void **state)
