@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "call.h"
-#include "keys.h"
 #include "target.h"
 
 enum { EXCHANGE_HEADERS = 4 };
@@ -38,8 +37,7 @@ typedef struct exchange {
     struct MHD_Response *response;
     int status;
     size_t answer_size;
-    char key_name[KEY_NAME]; /* "": none */
-    char method[24];
+    const char *key_name;    /* lent; NULL: none */
     uint64_t began, replied; /* microseconds: end of the header, reply made */
 } exchange;
 

@@ -11,19 +11,35 @@
 #include "store.h"
 #include "worker.h"
 
+enum { LIVE_PAIRS = 5000 }; /* items of the store that count, the newest */
+
 typedef struct live_history {
-    uint32_t *items; /* [length], no duplicates */
-    float *weights;  /* [length] */
+    const uint32_t *items; /* [length], ascending, no duplicates: to be given to topn_recommend as they are, since */
+    const float *weights;  /* [length] or NULL (all 1)   what the model lends stands for its user */
     size_t length;
-    size_t unknown;      /* events of items that the model does not know */
+    size_t unknown;      /* items of events that the model does not know */
     bool known_to_model; /* the model keeps this user's history */
-    const uint32_t
-        *lent; /* where the store says nothing: the model's own arrays, to be given to topn_recommend as lent */
-    const float *lent_weights;
+    bool lent;           /* the store says nothing new: the arrays are the model's own */
+    uint32_t user;       /* in the model, where it knows him */
+    uint32_t *owned;     /* the arrays where they are not lent */
+    float *owned_weights;
 } live_history;
 
-/* The model's history of the user, then the store's events: weights of both summed, deletions taken out. */
+/* One event of a history, or what several of an item come to. */
+typedef struct live_event {
+    uint32_t item;
+    double weight;
+    size_t order;  /* events of an item count in this order */
+    bool deleted;  /* the item leaves the history */
+    bool replaced; /* what came before no longer counts */
+} live_event;
+
+/* The model's history of the user, then the store's events: weights of both summed, deletions taken out, and items left
+ * out whose weights sum to nothing or less. STORE_FULL stands for no memory. */
 store_status live_read(worker *worker, const generation *generation, const char *user, live_history *out);
+/* The same of given events instead of the store's; `user` NULL: of these alone. events [count] are reordered. false
+ * when memory refuses. */
+bool live_merge(const generation *generation, const char *user, live_event *events, size_t count, live_history *out);
 void live_clear(live_history *history);
 
 #endif

@@ -7,7 +7,6 @@
 #define TOPN_SERVER_RUNNING_H
 
 #include "items.h"
-#include "metrics.h"
 #include "models.h"
 #include "retrain.h"
 #include "server.h"
@@ -19,9 +18,8 @@ struct server {
     char *store_made;  /* NULL, or what `store` is then */
     models *models;
     writer *writer;
-    items *items;
+    item_catalog *items;
     retrainer *retrainer;
-    metrics *metrics;
     void *transport; /* http.c's */
 };
 

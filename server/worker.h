@@ -15,16 +15,24 @@ typedef struct worker {
     topn_context *context; /* one thread */
     store *store;
     generation *generation;    /* that the queries are for, with a reference of the worker's own; NULL at first */
+    bool trained_known;        /* trained_through has been read */
     int64_t trained_through;   /* number of the last stored event that it was trained on, 0 = none (live.h) */
     topn_query *query, *exact; /* over generation->retriever and ->exact */
-    uint32_t *items;           /* [n of the largest request so far] scratch */
-    float *scores;
+    uint32_t *items;           /* [capacity] scratch */
+    float *scores;             /* [capacity] */
     size_t capacity;
 } worker;
 
-/* The calling thread's, made on its first request; NULL with `why` when the store or memory refuses. */
+/* NULL with `why`. where: as for store_open. */
+worker *worker_create(const char *where, char *why, size_t why_size);
+void worker_free(worker *worker);
+/* The calling thread's, made on its first request and freed when the thread ends; NULL with `why` when the store or
+ * memory refuses. */
 worker *worker_of(struct server *server, char *why, size_t why_size);
-/* The generation in use with this worker's queries made for it; release it after the answer. */
-generation *worker_acquire(worker *worker, models *models);
+/* The generation in use with this worker's queries made for it; release it after the answer. NULL with `why` when
+ * memory refuses. */
+generation *worker_acquire(worker *worker, models *models, char *why, size_t why_size);
+/* Room for so many items and scores; false when memory refuses. */
+bool worker_reserve(worker *worker, size_t count);
 
 #endif

@@ -374,6 +374,10 @@ TOPN_API bool topn_model_find_item(const topn_model *model, const char *id, uint
 TOPN_API bool topn_model_find_user(const topn_model *model, const char *id, uint32_t *out);
 TOPN_API size_t topn_model_history(const topn_model *model, uint32_t user, const uint32_t **items,
                                    const float **weights);
+/* Lends the features that the model keeps of a user, which go with his trained row (not with a history of his that has
+ * changed), and their numbers, NULL = all 1; both [return value]. Either output may be NULL. */
+TOPN_API size_t topn_model_user_features(const topn_model *model, uint32_t user, const uint32_t **features,
+                                         const float **values);
 /* Metadata: encoder, item table, data fingerprint, counts, method, options, residuals; seconds ("run.*") only right
  * after training. false past the end. */
 TOPN_API bool topn_model_metadata(const topn_model *model, size_t index, const char **key, const char **value);

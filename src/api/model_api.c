@@ -160,15 +160,26 @@ bool topn_model_find_user(const topn_model *model, const char *id, uint32_t *out
     return id_index_find(&model->users_by_id, id, out);
 }
 
+/* Row `row` of a matrix that may not be there; both outputs may be NULL. */
+static size_t lend_row(const sparse_matrix *matrix, uint32_t row, const uint32_t **indices, const float **values)
+{
+    const bool known = matrix && matrix->indptr && row < matrix->rows;
+    const uint64_t begin = known ? matrix->indptr[row] : 0;
+    if (indices)
+        *indices = known ? matrix->indices + begin : NULL;
+    if (values)
+        *values = known && matrix->values ? matrix->values + begin : NULL;
+    return known ? matrix->indptr[row + 1] - begin : 0;
+}
+
 size_t topn_model_history(const topn_model *model, uint32_t user, const uint32_t **items, const float **weights)
 {
-    const bool known = model && model->histories.indptr && user < model->histories.rows;
-    const uint64_t begin = known ? model->histories.indptr[user] : 0;
-    if (items)
-        *items = known ? model->histories.indices + begin : NULL;
-    if (weights)
-        *weights = known && model->histories.values ? model->histories.values + begin : NULL;
-    return known ? model->histories.indptr[user + 1] - begin : 0;
+    return lend_row(model ? &model->histories : NULL, user, items, weights);
+}
+
+size_t topn_model_user_features(const topn_model *model, uint32_t user, const uint32_t **features, const float **values)
+{
+    return lend_row(model ? &model->encoder.fields.user_features : NULL, user, features, values);
 }
 
 bool topn_model_metadata(const topn_model *model, size_t index, const char **key, const char **value)
