@@ -39,8 +39,9 @@ topn_status topn_train_cost(topn_context *context, const topn_data *data, const 
     if (status != TOPN_OK)
         return status;
     const training_cost cost = found->cost(data, params);
-    *out = (topn_cost){
-        .peak_bytes = cost.bytes + data_bytes(data), .flops = cost.flops, .available_bytes = memory_available(context)};
+    *out = (topn_cost){.peak_bytes = cost.bytes + item_facts_bytes(data) + data_bytes(data),
+                       .flops = cost.flops,
+                       .available_bytes = memory_available(context)};
     return TOPN_OK;
 }
 
@@ -206,7 +207,7 @@ topn_status topn_train_validated(topn_context *context, const topn_data *data, c
     if (found->check)
         TRY(found->check(context, data, params));
     const training_cost cost = found->cost(data, params);
-    const uint64_t bytes = training_bytes(&cost, validated);
+    const uint64_t bytes = training_bytes(&cost, validated) + item_facts_bytes(data);
     char what[64];
     snprintf(what, sizeof what, "training %s on %" PRIu32 " items", found->name, data->matrix.columns);
     TRY(memory_check(context, what, bytes + (context->memory_limit ? data_bytes(data) : 0), cost.remedy));

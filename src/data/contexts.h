@@ -35,6 +35,7 @@ typedef struct feature_table {
     string_table names; /* [columns] "genre=Comedy", or the column's name alone where it is a number */
     id_index by_name;
     sparse_matrix rows; /* entities × columns; 1, or the number */
+    float *unscaled;    /* [entries of rows] numbers as they were read, where `rows` has them scaled; else NULL */
 } feature_table;
 
 void data_contexts_clear(data_contexts *contexts);

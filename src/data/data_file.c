@@ -12,8 +12,9 @@
 
 static const char *const booleans[] = {"false", "true"};
 
-/* The lowest format that tells all: programs before contexts and features read up to 2. */
-enum { PLAIN_FORMAT = 1, CONTEXT_FORMAT = 3 };
+/* The lowest format that tells all: programs before contexts and features read up to 2, those that forget what was
+ * scaled up to 3. */
+enum { PLAIN_FORMAT = 1, CONTEXT_FORMAT = 3, UNSCALED_FORMAT = 4 };
 enum { DATA_TENSORS = 48 + 2 * MOST_FIELDS, ARRAY_NAME = 48 };
 
 #define DROP_PREFIX "data.dropped."
@@ -24,7 +25,10 @@ static topn_status describe(topn_context *context, const topn_data *data, record
     const data_provenance *from = &data->provenance;
     const bool plain =
         data->contexts.field_count == 0 && data->user_features.names.count == 0 && data->item_features.names.count == 0;
-    TRY(record_set(context, out, "topn.format", "%d", plain ? PLAIN_FORMAT : CONTEXT_FORMAT));
+    TRY(record_set(context, out, "topn.format", "%d",
+                   data->item_features.unscaled ? UNSCALED_FORMAT
+                   : plain                      ? PLAIN_FORMAT
+                                                : CONTEXT_FORMAT));
     TRY(record_set(context, out, "topn.kind", "data"));
     TRY(record_set(context, out, "topn.version", "%s", topn_version()));
     TRY(record_set(context, out, "topn.has_weights", "%s", booleans[data->has_weights]));
@@ -119,6 +123,9 @@ topn_status topn_data_save(topn_context *context, const topn_data *data, const c
     TRY(add_contexts(context, &data->contexts, &fields, arrays, &list));
     add_features(STORED_STRINGS("user_feature_names"), STORED_SPARSE("user_features"), &data->user_features, &list);
     add_features(STORED_STRINGS("item_feature_names"), STORED_SPARSE("item_features"), &data->item_features, &list);
+    if (data->item_features.unscaled)
+        stored_add(&list, "item_features.unscaled", TENSOR_F32,
+                   data->item_features.rows.indptr[data->item_features.rows.rows], data->item_features.unscaled);
     TRY(safetensors_write(context, path, tensors, list.count, &metadata));
 done:
     string_table_clear(&fields);
@@ -219,6 +226,23 @@ done:
     return status;
 }
 
+/* The items' numbers before they were scaled. */
+static topn_status load_unscaled(topn_context *context, const safetensors_file *file, feature_table *out)
+{
+    topn_status status;
+    const tensor *unscaled;
+    char what[512];
+    if (!out->names.count || !safetensors_find(file, "item_features.unscaled"))
+        return TOPN_OK;
+    TRY(safetensors_require(context, file, "item_features.unscaled", TENSOR_F32, out->rows.indptr[out->rows.rows],
+                            &unscaled));
+    out->unscaled = (float *)unscaled->bytes;
+    snprintf(what, sizeof what, "%s: array item_features", safetensors_path(file));
+    TRY(feature_table_check(context, out, out->rows.rows, what));
+done:
+    return status;
+}
+
 static topn_status load(topn_context *context, const char *path, topn_data *data)
 {
     topn_status status;
@@ -244,6 +268,7 @@ static topn_status load(topn_context *context, const char *path, topn_data *data
                       data->matrix.rows, &data->user_features));
     TRY(load_features(context, file, STORED_STRINGS("item_feature_names"), STORED_SPARSE("item_features"),
                       data->matrix.columns, &data->item_features));
+    TRY(load_unscaled(context, file, &data->item_features));
     TRY(data_index(context, data));
     data_fingerprint(data);
     const char *stated;

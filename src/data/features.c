@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "data/contexts.h"
+#include "numeric/finite.h"
 #include "numeric/sparse.h"
 
 void feature_table_clear(feature_table *features)
@@ -16,12 +17,14 @@ void feature_table_clear(feature_table *features)
     id_index_clear(&features->by_name);
     string_table_clear(&features->names);
     sparse_clear(&features->rows);
+    free(features->unscaled);
     *features = (feature_table){0};
 }
 
 void feature_table_return(feature_table *features)
 {
     features->rows = (sparse_matrix){0};
+    features->unscaled = NULL;
     feature_table_clear(features);
 }
 
@@ -39,7 +42,14 @@ topn_status feature_table_check(topn_context *context, const feature_table *feat
         return fail(context, TOPN_ERROR_FORMAT,
                     "%s: %" PRIu32 " × %" PRIu32 " features where %" PRIu32 " × %" PRIu32 " belong", what,
                     features->rows.rows, features->rows.columns, entities, features->names.count);
-    return sparse_check(context, &features->rows, what);
+    const topn_status status = sparse_check(context, &features->rows, what);
+    if (status != TOPN_OK || !features->unscaled)
+        return status;
+    const size_t at = first_infinite(features->unscaled, features->rows.indptr[entities], 1);
+    if (at == SIZE_MAX)
+        return TOPN_OK;
+    return fail(context, TOPN_ERROR_FORMAT, "%s: unscaled value %zu is not finite (%g)", what, at,
+                (double)features->unscaled[at]);
 }
 
 topn_status feature_table_select(topn_context *context, const feature_table *from, const uint32_t *list, uint32_t count,
@@ -57,12 +67,16 @@ topn_status feature_table_select(topn_context *context, const feature_table *fro
             entries += rows->indptr[list[row] + 1] - rows->indptr[list[row]];
     TRY(string_table_copy(context, &from->names, &taken.names));
     TRY(sparse_create(context, count, rows->columns, entries, &taken.rows));
+    if (from->unscaled)
+        TRY(ALLOCATE(context, entries, &taken.unscaled));
     uint64_t to = 0;
     for (uint32_t row = 0; row < count; row++) {
         if (list[row] != UINT32_MAX) {
             const uint64_t begin = rows->indptr[list[row]], length = rows->indptr[list[row] + 1] - begin;
             memcpy(taken.rows.indices + to, rows->indices + begin, length * sizeof *rows->indices);
             memcpy(taken.rows.values + to, rows->values + begin, length * sizeof *rows->values);
+            if (taken.unscaled)
+                memcpy(taken.unscaled + to, from->unscaled + begin, length * sizeof *from->unscaled);
             to += length;
         }
         taken.rows.indptr[row + 1] = to;

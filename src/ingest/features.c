@@ -454,6 +454,11 @@ static topn_status finish(topn_context *context, const reader_params *params, fe
     TRY(sort_names(context, reading, is_number, &made.table.names));
     TRY(pool_strings(context, &reading->ids, &made.ids));
     TRY(fill_rows(context, reading, &made));
+    if (params->feature_scale != NONE && reading->side->items) { /* filters compare what was read */
+        const uint64_t entries = made.table.rows.indptr[made.table.rows.rows];
+        TRY(ALLOCATE(context, entries, &made.table.unscaled));
+        memcpy(made.table.unscaled, made.table.rows.values, entries * sizeof *made.table.unscaled);
+    }
     if (params->feature_scale == STANDARD)
         TRY(standardise(context, is_number, &made.table.rows));
     if (params->feature_scale == UNIT)

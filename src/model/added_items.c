@@ -16,6 +16,7 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
+#include "model/item_facts.h"
 #include "numeric/block.h"
 #include "numeric/sparse.h"
 
@@ -452,6 +453,7 @@ static topn_status extend(topn_context *context, const extension *run, topn_mode
     TRY(append_texts(context, run, false, &copy->item_ids));
     if (copy->titles.count || run->data->titles.count)
         TRY(append_texts(context, run, true, &copy->titles));
+    TRY(item_facts_append(context, run->data, run->fresh, run->fresh_count, copy));
     copy->items += run->fresh_count;
     if (copy->histories.indptr)
         copy->histories.columns = copy->items;

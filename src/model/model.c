@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/item_facts.h"
 #include "numeric/finite.h"
 #include "numeric/sparse.h"
 
@@ -121,6 +122,7 @@ topn_status model_create(topn_context *context, const topn_data *data, bool keep
         TRY(id_index_create(context, &model->user_ids, &model->users_by_id));
         TRY(copy_sparse(context, &data->matrix, data->has_weights, &model->histories));
     }
+    TRY(item_facts_create(context, data, model));
     TRY(describe_data(context, data, &model->metadata));
     *out = model;
     return TOPN_OK;
@@ -157,6 +159,7 @@ topn_status model_copy_frame(topn_context *context, const topn_model *model, top
         TRY(id_index_create(context, &copy->user_ids, &copy->users_by_id));
     if (model->histories.indptr)
         TRY(copy_sparse(context, &model->histories, model->histories.values != NULL, &copy->histories));
+    TRY(item_facts_copy(context, model, copy));
     TRY(record_copy(context, &model->metadata, &copy->metadata));
     record_remove(&copy->metadata, MODEL_INDEX_PREFIX); /* what is changed in the copy is no longer indexed */
     record_remove(&copy->metadata, "run." MODEL_INDEX_PREFIX);
@@ -187,6 +190,7 @@ void topn_model_free(topn_model *model)
     if (!model)
         return;
     fields_encoder_clear(&model->encoder.fields);
+    item_facts_clear(model);
     if (!model->file) {
         embedding_clear(&model->encoder.rows);
         embedding_clear(&model->table.rows);
@@ -331,6 +335,7 @@ topn_status model_check(topn_context *context, const topn_model *model)
     TRY(check_finite(context, "items.biases", model->table.biases, model->items));
     if (model->histories.indptr)
         TRY(sparse_check(context, &model->histories, "histories"));
+    TRY(item_facts_check(context, model));
 done:
     return status;
 }

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "data/stored.h"
+#include "model/item_facts.h"
 
 /* Spelling of encoder_kind and item_table_kind, in their order. */
 static const char *const encoder_kinds[] = {"constant", "bag", "fields"};
@@ -20,7 +21,8 @@ static const char *const structural_keys[] = {"topn.format",     "topn.kind",   
                                               "topn.normalizer", "topn.use_weights", "topn.dimensions", "topn.cut"};
 
 /* Formats of models: 2 is 1 with topn.cut, 3 is 2 with the encoder "fields", 4 is 3 with what retrieval keeps in it
- * (indexes); a file says the lowest that tells all, so that older programs read the rest. */
+ * (popularity and attributes of the items, indexes); a file says the lowest that tells all, so that older programs read
+ * the rest. */
 enum { FORMAT_PLAIN = 1, FORMAT_CUT = 2, FORMAT_FIELDS = 3, FORMAT_RETRIEVAL = 4 };
 
 enum { STRUCTURAL_KEYS = sizeof structural_keys / sizeof *structural_keys };
@@ -35,7 +37,7 @@ static bool is_structural(const char *key)
 
 static int format_of(const topn_model *model)
 {
-    if (model->index_count)
+    if (model->index_count || item_facts_any(model))
         return FORMAT_RETRIEVAL;
     if (model->encoder.kind == ENCODER_FIELDS)
         return FORMAT_FIELDS;
@@ -85,6 +87,7 @@ size_t model_tensors(const topn_model *model, tensor out[MODEL_TENSORS])
         stored_add_strings(&list, STORED_STRINGS("user_ids"), &model->user_ids);
     if (model->histories.indptr)
         stored_add_sparse(&list, STORED_SPARSE("histories"), &model->histories);
+    item_facts_tensors(&list, model);
     if (model->encoder.kind == ENCODER_FIELDS)
         fields_tensors(&list, &model->encoder.fields, model->items);
     add_indexes(&list, model);
@@ -284,6 +287,7 @@ static topn_status load_arrays(topn_context *context, const safetensors_file *fi
         TRY(stored_strings(context, file, STORED_STRINGS("user_ids"), &model->user_ids));
     if (histories)
         TRY(stored_sparse(context, file, STORED_SPARSE("histories"), model->items, false, &model->histories));
+    TRY(item_facts_load(context, file, model));
     TRY(load_indexes(context, file, model));
     tensor used[MODEL_TENSORS];
     const size_t count = model_tensors(model, used);

@@ -283,6 +283,50 @@ CHANGE(cut_no_number)
     set(metadata, "topn.format", "2");
     set(metadata, "topn.cut", "-1");
 }
+CHANGE(negative_popularity)
+{
+    (void)metadata;
+    ((float *)writable(tensors, *count, "popularity"))[1] = -1;
+}
+CHANGE(endless_popularity)
+{
+    (void)metadata;
+    ((float *)writable(tensors, *count, "popularity"))[2] = INFINITY;
+}
+CHANGE(short_popularity)
+{
+    (void)metadata;
+    array_of(tensors, *count, "item_ids.offsets")->shape[0]--;
+    array_of(tensors, *count, "popularity")->shape[0]--;
+}
+CHANGE(attribute_of_no_name)
+{
+    (void)metadata;
+    ((uint32_t *)writable(tensors, *count, "attributes.indices"))[4] = 3;
+}
+CHANGE(attributes_of_fewer_items)
+{
+    (void)metadata;
+    array_of(tensors, *count, "attributes.indptr")->shape[0]--;
+    array_of(tensors, *count, "attributes.indices")->shape[0]--;
+    array_of(tensors, *count, "attributes.values")->shape[0]--;
+}
+CHANGE(attribute_nan)
+{
+    (void)metadata;
+    ((float *)writable(tensors, *count, "attributes.values"))[2] = NAN;
+}
+CHANGE(names_without_attributes)
+{
+    (void)metadata;
+    drop(tensors, count, "attributes.indptr");
+}
+CHANGE(facts_in_format_3)
+{
+    (void)tensors;
+    (void)count;
+    set(metadata, "topn.format", "3");
+}
 
 static const change changes[] = {
     {"item_ids.bytes", TOPN_ERROR_FORMAT, no_ids},
@@ -321,6 +365,14 @@ static const change changes[] = {
     {"topn.cut\" is 0 in format 2", TOPN_ERROR_FORMAT, cut_of_nothing},
     {"topn.cut\" is 4294967296", TOPN_ERROR_FORMAT, cut_too_large},
     {"topn.cut", TOPN_ERROR_FORMAT, cut_no_number},
+    {"popularity: value 1 is -1", TOPN_ERROR_NUMERIC, negative_popularity},
+    {"popularity: value 2 is inf", TOPN_ERROR_NUMERIC, endless_popularity},
+    {"item_ids", TOPN_ERROR_FORMAT, short_popularity},
+    {"attributes", TOPN_ERROR_FORMAT, attribute_of_no_name},
+    {"attributes: 3 × 3 features where 4 × 3 belong", TOPN_ERROR_FORMAT, attributes_of_fewer_items},
+    {"attributes", TOPN_ERROR_FORMAT, attribute_nan},
+    {"attributes.indptr", TOPN_ERROR_FORMAT, names_without_attributes},
+    {"has no place in this model", TOPN_ERROR_FORMAT, facts_in_format_3},
     {"holds interaction data, not a model", TOPN_ERROR_FORMAT, data_kind},
     {"written by a newer topn (format 5); this one reads up to 4", TOPN_ERROR_FORMAT, newer},
 };

@@ -117,6 +117,9 @@ static void assert_same_model(const topn_model *a, const topn_model *b)
     assert_same_strings(&a->titles, &b->titles);
     assert_same_strings(&a->user_ids, &b->user_ids);
     assert_same_sparse(&a->histories, &b->histories);
+    assert_same_array(a->popularity, b->popularity, a->items * sizeof(float));
+    assert_same_strings(&a->attributes.names, &b->attributes.names);
+    assert_same_sparse(&a->attributes.rows, &b->attributes.rows);
     uint32_t item;
     assert_true(id_index_find(&b->items_by_id, "caf\xe9", &item));
     assert_int_equal(item, 3);
@@ -264,6 +267,7 @@ static void test_cut(void **state)
     for (size_t form = 0; form < sizeof sample_forms / sizeof *sample_forms; form++) {
         topn_model *model = make(&sample_forms[form], true);
         const bool item_rows = model->table.kind == ITEMS_SHARED || model->table.kind == ITEMS_OWN;
+        item_facts_clear(model); /* else it is format 4 */
         for (uint32_t cut = 0; cut <= 2; cut += 2) {
             model->encoder.cut = cut;
             assert_int_equal(model_save(context, model, path), TOPN_OK);
@@ -294,6 +298,47 @@ static void test_cut(void **state)
     }
 }
 
+/* Format 4 is where popularity or attributes are; without them a file stays what it was. */
+static void test_format_of_item_facts(void **state)
+{
+    (void)state;
+    for (int facts = 0; facts < 4; facts++) {
+        topn_model *model = make(&sample_forms[SAMPLE_SHARED_SPARSE], true);
+        safetensors_file *file;
+        if (!(facts & 1)) {
+            free(model->popularity);
+            model->popularity = NULL;
+        }
+        if (!(facts & 2))
+            feature_table_clear(&model->attributes);
+        assert_int_equal(model_save(context, model, path), TOPN_OK);
+        assert_int_equal(safetensors_open(context, path, true, &file), TOPN_OK);
+        assert_string_equal(record_get(safetensors_metadata(file), "topn.format"), facts ? "4" : "1");
+        assert_int_equal(safetensors_find(file, "popularity") != NULL, facts & 1);
+        assert_int_equal(safetensors_find(file, "attributes.indptr") != NULL, facts >> 1);
+        safetensors_close(file);
+        topn_model *loaded = load(path);
+        assert_same_model(model, loaded);
+        topn_model_free(loaded);
+        topn_model_free(model);
+    }
+}
+
+/* Users with the item, whatever they gave it. */
+static void test_popularity_counts_events(void **state)
+{
+    (void)state;
+    static const float expected[SAMPLE_ITEMS] = {1, 2, 1, 2};
+    for (int full = 0; full < 2; full++) {
+        topn_model *model = make(&sample_forms[SAMPLE_SHARED_DENSE], full);
+        for (uint32_t item = 0; item < SAMPLE_ITEMS; item++)
+            assert_true(topn_model_popularity(model, item) == expected[item]);
+        assert_true(isnan(topn_model_popularity(model, SAMPLE_ITEMS)));
+        topn_model_free(model);
+    }
+    assert_true(isnan(topn_model_popularity(NULL, 0)));
+}
+
 /* A file written by the first version must load for ever. */
 static void test_model_of_version_0_1_0(void **state)
 {
@@ -302,6 +347,9 @@ static void test_model_of_version_0_1_0(void **state)
     topn_model *loaded = load("tests/files/model-0.1.0.safetensors");
     free(expected->dimension_items); /* that file is older than the array */
     expected->dimension_items = NULL;
+    free(expected->popularity);
+    expected->popularity = NULL;
+    feature_table_clear(&expected->attributes);
     assert_same_model(expected, loaded);
     assert_string_equal(record_get(&loaded->metadata, "topn.version"), "0.1.0");
     assert_int_equal(model_save(context, loaded, path), TOPN_OK);
@@ -407,6 +455,8 @@ int main(void)
         cmocka_unit_test(test_model_check),
         cmocka_unit_test(test_other_files),
         cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_format_of_item_facts),
+        cmocka_unit_test(test_popularity_counts_events),
         cmocka_unit_test(test_model_of_version_0_1_0),
         cmocka_unit_test(test_example_of_the_format),
         cmocka_unit_test(test_memory_failures),

@@ -187,7 +187,24 @@ static inline topn_status sample_vector(topn_context *context, float first, floa
     return status;
 }
 
-/* A model of the given form; with histories, priors and biases or without any of them. */
+/* Item 0 is a comedy and a drama of 1990, item 2 a drama, item 3 of 2001. */
+static inline topn_status sample_attributes(topn_context *context, feature_table *out)
+{
+    static const char *const names[] = {"genre=Comedy", "genre=Drama", "year"};
+    static const uint64_t indptr[SAMPLE_ITEMS + 1] = {0, 3, 3, 4, 5};
+    static const uint32_t indices[] = {0, 1, 2, 1, 2};
+    static const float values[] = {1, 1, 1990, 1, 2001};
+    topn_status status;
+    SAMPLE_TRY(string_table_create(context, names, 3, &out->names));
+    SAMPLE_TRY(sparse_create(context, SAMPLE_ITEMS, 3, 5, &out->rows));
+    memcpy(out->rows.indptr, indptr, sizeof indptr);
+    memcpy(out->rows.indices, indices, sizeof indices);
+    memcpy(out->rows.values, values, sizeof values);
+done:
+    return status;
+}
+
+/* A model of the given form; with histories, priors, biases and attributes or without any of them. */
 static inline topn_status sample_model(topn_context *context, const sample_form *form, bool full, topn_model **out)
 {
     topn_status status;
@@ -214,6 +231,8 @@ static inline topn_status sample_model(topn_context *context, const sample_form 
         for (uint32_t dimension = 0; form->encoder == ENCODER_BAG && dimension < columns; dimension++)
             model->dimension_items[dimension] = SAMPLE_ITEMS - 1 - dimension;
     }
+    if (full)
+        SAMPLE_TRY(sample_attributes(context, &model->attributes));
     SAMPLE_TRY(record_set(context, &model->metadata, "method", "%s", form->name));
     SAMPLE_TRY(record_set(context, &model->metadata, "run.seconds", "1.5"));
     *out = model;
