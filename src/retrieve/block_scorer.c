@@ -95,7 +95,7 @@ static topn_status allocate_phi(topn_context *context, block_scorer *scorer, siz
     const bool fields = model->encoder.kind == ENCODER_FIELDS;
     if (fields)
         TRY(fields_scratch_create(context, &model->encoder.fields, &scorer->fields));
-    if (model->encoder.rows.form == TABLE_DENSE || scorer->retriever->cut || fields)
+    if (encode_needs_row(scorer->retriever))
         TRY(ALLOCATE(context, dimensions, &scorer->row));
     const uintptr_t address = (uintptr_t)scorer->phi_block;
     const uintptr_t aligned = (address + PANEL_ALIGNMENT - 1) / PANEL_ALIGNMENT * PANEL_ALIGNMENT;
@@ -215,28 +215,6 @@ static topn_status score_tiles(block_scorer *scorer, const history *users, size_
     return TOPN_OK;
 }
 
-/* φ of one user into lane `lane` (every lanes-th float) of the panel, which is zero there. */
-static topn_status encode_lane(const block_scorer *scorer, const history *user, float *lane, size_t lanes)
-{
-    const topn_model *model = scorer->retriever->model;
-    if (scorer->row) {
-        const size_t dimensions = dimensions_of(scorer->retriever);
-        const topn_status status = encode_user(scorer->retriever, user, scorer->fields, scorer->row);
-        for (size_t dimension = 0; status == TOPN_OK && dimension < dimensions; dimension++)
-            lane[dimension * lanes] = scorer->row[dimension];
-        return status;
-    }
-    const sparse_matrix *rows = &model->encoder.rows.sparse;
-    const double scale = history_scale(model, user);
-    for (size_t place = 0; place < user->length; place++) {
-        const uint32_t item = user->items[place];
-        const float factor = history_factor(model, user, scale, place);
-        for (uint64_t at = rows->indptr[item]; at < rows->indptr[item + 1]; at++)
-            lane[rows->indices[at] * lanes] += factor * rows->values[at];
-    }
-    return TOPN_OK;
-}
-
 /* The φ of all users as lists; returns how many entries their postings have. */
 static uint64_t list_entries(block_scorer *scorer, const history *users, size_t count)
 {
@@ -289,7 +267,7 @@ static topn_status score_panel(block_scorer *scorer, const history *users, size_
     for (size_t user = 0; user < count; user++) {
         const size_t begin = user * scorer->retriever->cut;
         if (!scorer->cut.postings)
-            TRY(encode_lane(scorer, &users[user], scorer->phi + user, lanes));
+            TRY(encode_lane(scorer->retriever, &users[user], scorer->fields, scorer->row, scorer->phi + user, lanes));
         for (size_t at = 0; scorer->cut.postings && at < scorer->cut.lengths[user]; at++)
             scorer->phi[scorer->cut.dimensions[begin + at] * lanes + user] = scorer->cut.values[begin + at];
     }

@@ -48,30 +48,27 @@ static inline __attribute__((always_inline)) void DENSE_JOIN(DENSE_KERNEL, _grou
 }
 
 DENSE_TARGET
-static void DENSE_KERNEL(const dense_matrix *rows, const panel_block *block)
+static void DENSE_KERNEL(const dense_matrix *rows, uint32_t index, const panel_block *block)
 {
-    const size_t lanes = block->lanes, chunk = DENSE_PARTS * DENSE_VECTOR;
-    for (size_t first = 0; first < rows->rows; first += PANEL_TILE_ROWS) {
-        const size_t height = rows->rows - first < PANEL_TILE_ROWS ? rows->rows - first : PANEL_TILE_ROWS;
-        memset(block->tile, 0, height * lanes * sizeof(float));
-        for (size_t begin = 0; begin < rows->columns; begin += BAND) {
-            const size_t width = rows->columns - begin < BAND ? rows->columns - begin : BAND;
-            const float *panel = block->panel + begin * lanes;
-            for (size_t row = 0; row < height;) {
-                const size_t group = height - row < DENSE_ROWS ? 1 : DENSE_ROWS;
-                const float *values = rows->values + (first + row) * rows->columns + begin;
-                const float *next = height - row < 2 * DENSE_ROWS ? values : values + DENSE_ROWS * rows->columns;
-                for (size_t lane = 0; lane < lanes; lane += chunk) {
-                    float *tile = block->tile + row * lanes + lane;
-                    if (group == DENSE_ROWS)
-                        DENSE_JOIN(DENSE_KERNEL, _group)
-                    (values, next, rows->columns, panel + lane, lanes, width, tile, DENSE_ROWS);
-                    else DENSE_JOIN(DENSE_KERNEL, _group)(values, values, rows->columns, panel + lane, lanes, width,
-                                                          tile, 1);
-                }
-                row += group;
+    const size_t lanes = block->lanes, chunk = DENSE_PARTS * DENSE_VECTOR, first = (size_t)index * PANEL_TILE_ROWS;
+    const size_t height = panel_tile_height(rows->rows, index);
+    memset(block->tile, 0, height * lanes * sizeof(float));
+    for (size_t begin = 0; begin < rows->columns; begin += BAND) {
+        const size_t width = rows->columns - begin < BAND ? rows->columns - begin : BAND;
+        const float *panel = block->panel + begin * lanes;
+        for (size_t row = 0; row < height;) {
+            const size_t group = height - row < DENSE_ROWS ? 1 : DENSE_ROWS;
+            const float *values = rows->values + (first + row) * rows->columns + begin;
+            const float *next = height - row < 2 * DENSE_ROWS ? values : values + DENSE_ROWS * rows->columns;
+            for (size_t lane = 0; lane < lanes; lane += chunk) {
+                float *tile = block->tile + row * lanes + lane;
+                if (group == DENSE_ROWS)
+                    DENSE_JOIN(DENSE_KERNEL, _group)
+                (values, next, rows->columns, panel + lane, lanes, width, tile, DENSE_ROWS);
+                else DENSE_JOIN(DENSE_KERNEL, _group)(values, values, rows->columns, panel + lane, lanes, width, tile,
+                                                      1);
             }
+            row += group;
         }
-        panel_write_tile(block, rows->rows, first, height);
     }
 }

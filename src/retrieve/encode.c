@@ -84,6 +84,34 @@ topn_status encode_user(const topn_retriever *retriever, const history *user, fi
     return TOPN_OK;
 }
 
+bool encode_needs_row(const topn_retriever *retriever)
+{
+    const topn_model *model = retriever->model;
+    return model->encoder.kind == ENCODER_FIELDS || model->encoder.rows.form == TABLE_DENSE || retriever->cut;
+}
+
+topn_status encode_lane(const topn_retriever *retriever, const history *user, fields_scratch *scratch, float *row,
+                        float *lane, size_t lanes)
+{
+    const topn_model *model = retriever->model;
+    if (encode_needs_row(retriever)) {
+        const size_t dimensions = embedding_dimensions(retriever->rows);
+        const topn_status status = encode_user(retriever, user, scratch, row);
+        for (size_t dimension = 0; status == TOPN_OK && dimension < dimensions; dimension++)
+            lane[dimension * lanes] = row[dimension];
+        return status;
+    }
+    const sparse_matrix *rows = &model->encoder.rows.sparse;
+    const double scale = history_scale(model, user);
+    for (size_t place = 0; place < user->length; place++) {
+        const uint32_t item = user->items[place];
+        const float factor = history_factor(model, user, scale, place);
+        for (uint64_t at = rows->indptr[item]; at < rows->indptr[item + 1]; at++)
+            lane[rows->indices[at] * lanes] += factor * rows->values[at];
+    }
+    return TOPN_OK;
+}
+
 topn_status fail_encode(topn_context *context)
 {
     return fail(context, TOPN_ERROR_NUMERIC,

@@ -20,7 +20,12 @@ fields_query query_of(const topn_model *model, const history *user);
 /* φ of a bag or fields encoder, with the retriever's cut: what ψ is multiplied by. NUMERIC, without a message, when a
  * user's row cannot be solved for (only FIELDS, whose scratch is the last argument and else NULL). */
 topn_status encode_user(const topn_retriever *retriever, const history *user, fields_scratch *scratch, float *phi);
-/* The message for that. */
+/* φ of one user into a lane (every lanes-th float) of a panel, which is zero there. row: [dimensions] scratch where
+ * encode_needs_row says so, else NULL. */
+topn_status encode_lane(const topn_retriever *retriever, const history *user, fields_scratch *scratch, float *row,
+                        float *lane, size_t lanes);
+bool encode_needs_row(const topn_retriever *retriever);
+/* The message for NUMERIC. */
 topn_status fail_encode(topn_context *context);
 /* Whether `user` < fields_users and the model keeps exactly this history of his, which then has items. */
 bool is_trained_history(const topn_model *model, uint32_t user, const history *given);

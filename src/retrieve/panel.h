@@ -4,7 +4,8 @@
  * dimension, so that one non-zero of an item serves all users with contiguous loads into sums held in registers. What
  * bounds that is the cache the panel is read from; so the rows are kept a second time, cut into tiles of rows and bands
  * of columns and laid out in the order of reading: a band of the panel stays in the second-level cache for a whole
- * tile, and the non-zeros stream by.
+ * tile, the next one is fetched meanwhile, and the non-zeros stream by. What a band holds of a row is a segment; the
+ * segments of a tile's band are ordered by length, so that the processor foresees where each ends.
  *
  * A lane's sum runs over the row's non-zeros in ascending column, one product and one addition at a time: the same bits
  * for every vector width, number of lanes, tile and band as for a plain loop over the row.
@@ -24,17 +25,21 @@ enum {
 
 typedef struct panel_table {
     uint32_t rows, columns;
-    uint32_t band, bands; /* columns of a band, and how many there are */
-    uint16_t *counts;     /* [rows × bands] non-zeros of a row in a band; by tile, then band, then row */
-    uint16_t *offsets;    /* [nonzeros] column − first column of the band, in the order of counts */
-    float *values;        /* [nonzeros] */
+    uint32_t band, bands;   /* columns of a band, and how many there are */
+    uint32_t tiles;         /* of PANEL_TILE_ROWS rows */
+    uint64_t *segments;     /* [tiles · bands + 1] the first segment of each band of each tile */
+    uint64_t *entries;      /* [tiles + 1] the first non-zero of each tile */
+    uint16_t *segment_rows; /* [segments] row − first row of the tile */
+    uint16_t *counts;       /* [segments] non-zeros, ≥ 1, descending within a band of a tile */
+    uint16_t *offsets;      /* [nonzeros] column − first column of the band, in the order of the segments */
+    float *values;          /* [nonzeros] */
 } panel_table;
 
 /* O(nonzeros + rows · bands); about three quarters of the memory of `rows` on top. */
 topn_status panel_table_create(topn_context *context, const sparse_matrix *rows, panel_table *out);
 void panel_table_clear(panel_table *table);
 
-/* Lanes to use for `users`: 16, 32 or 64. */
+/* Lanes to use for `users` ≤ 64: 16, 32, 48 or 64. */
 size_t panel_lanes(size_t users);
 /* Whether this processor runs the kernel with vectors of 4, 8 or 16 floats. */
 bool panel_supports(int vector);
@@ -46,11 +51,20 @@ typedef struct panel_block {
     float *scores;       /* [users × rows] out: ⟨lane u, row i⟩ */
 } panel_block;
 
-/* vector: floats per vector, 0 = the widest that there is. */
-void panel_scores(const panel_table *table, const panel_block *block, int vector);
+/* ⟨lane, row⟩ of the rows from `tile` · PANEL_TILE_ROWS on into block->tile, [rows of the tile × lanes].
+ * vector: floats per vector, 0 = the widest that there is. */
+void panel_tile(const panel_table *table, uint32_t tile, const panel_block *block, int vector);
 /* The same for dense rows. Here products and sums are fused where the processor can, so the bits depend on it. */
+void panel_tile_dense(const dense_matrix *rows, uint32_t tile, const panel_block *block, int vector);
+/* All tiles, into block->scores. */
+void panel_scores(const panel_table *table, const panel_block *block, int vector);
 void panel_scores_dense(const dense_matrix *rows, const panel_block *block, int vector);
-/* The kernels' last step: a tile (height × lanes) transposed into the users' scores from row `first` on. */
-void panel_write_tile(const panel_block *block, size_t rows, size_t first, size_t height);
+
+/* Rows of a tile. */
+static inline uint32_t panel_tile_height(uint64_t rows, uint32_t tile)
+{
+    const uint64_t rest = rows - (uint64_t)tile * PANEL_TILE_ROWS;
+    return rest < PANEL_TILE_ROWS ? (uint32_t)rest : PANEL_TILE_ROWS;
+}
 
 #endif

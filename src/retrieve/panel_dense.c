@@ -62,33 +62,40 @@ enum {
 #include "retrieve/dense_kernel.h"
 #undef DENSE_KERNEL
 #undef DENSE_PARTS
+#define DENSE_KERNEL dense_16_wide
+#define DENSE_PARTS 3
+#include "retrieve/dense_kernel.h"
+#undef DENSE_KERNEL
+#undef DENSE_PARTS
 #define DENSE_KERNEL dense_16
 #define DENSE_PARTS 4
 #include "retrieve/dense_kernel.h"
 #undef DENSE_KERNEL
 #undef DENSE_PARTS
 
-void panel_scores_dense(const dense_matrix *rows, const panel_block *block, int vector)
+void panel_tile_dense(const dense_matrix *rows, uint32_t tile, const panel_block *block, int vector)
 {
     if (vector == 16 || (vector == 0 && panel_supports(16))) {
         if (block->lanes == 16)
-            dense_16_narrow(rows, block);
+            dense_16_narrow(rows, tile, block);
         else if (block->lanes == 32)
-            dense_16_middle(rows, block);
+            dense_16_middle(rows, tile, block);
+        else if (block->lanes == 48)
+            dense_16_wide(rows, tile, block);
         else
-            dense_16(rows, block);
+            dense_16(rows, tile, block);
     } else if (vector == 8 || (vector == 0 && panel_supports(8)))
-        dense_8(rows, block);
+        dense_8(rows, tile, block);
     else
-        dense_4(rows, block);
+        dense_4(rows, tile, block);
 }
 
 #else
 
-void panel_scores_dense(const dense_matrix *rows, const panel_block *block, int vector)
+void panel_tile_dense(const dense_matrix *rows, uint32_t tile, const panel_block *block, int vector)
 {
     (void)vector;
-    dense_4(rows, block);
+    dense_4(rows, tile, block);
 }
 
 #endif

@@ -7,6 +7,8 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "retrieve/encode.h"
+#include "retrieve/filter.h"
+#include "retrieve/panel_search.h"
 #include "retrieve/query.h"
 
 enum {
@@ -29,12 +31,14 @@ typedef struct round_state {
     const recommend_job *job;
     worker *workers; /* [worker_count] */
     size_t worker_count;
-    size_t block;       /* users scored together */
-    size_t group;       /* users between two rounds of callbacks, a multiple of block */
-    size_t n;           /* ≤ items */
-    uint32_t *item_out; /* [group × n] */
-    float *score_out;   /* [group × n] */
-    size_t *found;      /* [group] */
+    panel_search *search;   /* the way without scores in memory, which takes all threads; NULL: blocks by threads */
+    unsigned char *refused; /* [items] with `search`, what the filters refuse to everybody; NULL = nothing */
+    size_t block;           /* users scored together */
+    size_t group;           /* users between two rounds of callbacks, a multiple of block */
+    size_t n;               /* ≤ items */
+    uint32_t *item_out;     /* [group × n] */
+    float *score_out;       /* [group × n] */
+    size_t *found;          /* [group] */
 } round_state;
 
 static uint32_t user_at(const recommend_job *job, size_t place)
@@ -145,7 +149,17 @@ static topn_status search_block(round_state *state, worker *own, size_t begin, s
     return TOPN_OK;
 }
 
-static topn_status score_group(topn_context *context, round_state *state, size_t begin, size_t end)
+/* The answers of users begin … end−1 with all threads at once, without their scores in memory. */
+static topn_status search_group(round_state *state, size_t begin, size_t end)
+{
+    const panel_filter filter = {.refused = state->refused, .include_seen = state->job->filters->include_seen};
+    worker *own = &state->workers[0];
+    gather_histories(state->job, own, begin, end - begin);
+    return panel_search_run(state->search, own->histories, end - begin, &filter, state->item_out, state->score_out,
+                            state->found);
+}
+
+static int score_blocks(round_state *state, size_t begin, size_t end)
 {
     const size_t blocks = (end - begin + state->block - 1) / state->block;
     int failed = 0; /* the largest status: the same whichever thread comes first */
@@ -159,6 +173,12 @@ static topn_status score_group(topn_context *context, round_state *state, size_t
         if (status > failed)
             failed = status;
     }
+    return failed;
+}
+
+static topn_status score_group(topn_context *context, round_state *state, size_t begin, size_t end)
+{
+    const int failed = state->search ? (int)search_group(state, begin, end) : score_blocks(state, begin, end);
     if (failed == TOPN_ERROR_NUMERIC)
         return fail_encode(context);
     return failed ? fail(context, TOPN_ERROR_MEMORY, "recommend: no memory to score a block of %zu users", state->block)
@@ -179,29 +199,64 @@ done:
     return status;
 }
 
-static topn_status allocate_workers(topn_context *context, round_state *state)
+/* One worker gathers the histories of the whole group. */
+static topn_status allocate_search(topn_context *context, round_state *state)
+{
+    const recommend_job *job = state->job;
+    const topn_request *filters = job->filters;
+    const size_t threads = context->threads > 1 ? (size_t)context->threads : 1;
+    topn_status status;
+    TRY(panel_search_create(context, job->retriever, state->n, job->user_count, threads, &state->search));
+    state->block = state->group = panel_search_users(state->search);
+    state->worker_count = 1;
+    if (filters->allow || filters->deny_count || filters->filter_count) {
+        TRY(ALLOCATE(context, job->retriever->model->items, &state->refused));
+        mark_refused(filters, NULL, 0, job->retriever->model->items, state->refused);
+    }
+done:
+    return status;
+}
+
+static topn_status allocate_blocks(topn_context *context, round_state *state)
 {
     const recommend_job *job = state->job;
     topn_status status;
-    TRY(ALLOCATE_ZEROED(context, state->worker_count, &state->workers));
     TRY(create_searcher(context, job->retriever, &state->workers[0], &state->block));
-    /* Long lists of answers: fewer users at a time, whose bits don't depend on their block. */
+    /* Blocks for all threads. Long lists of answers: fewer users at a time, whose bits don't depend on their block. */
+    const size_t even = (job->user_count + state->worker_count - 1) / state->worker_count;
+    if (even < state->block)
+        state->block = even;
     const size_t answer_bytes = state->n * (sizeof(uint32_t) + sizeof(float));
     const size_t affordable = GROUP_RESULT_BYTES / (answer_bytes ? answer_bytes : 1);
     const size_t per_block = affordable / (state->worker_count * BLOCKS_PER_THREAD);
     if (per_block < state->block)
         state->block = per_block ? per_block : 1;
     state->group = state->block * state->worker_count * BLOCKS_PER_THREAD;
+    for (size_t index = 0; index < state->worker_count; index++) {
+        size_t block;
+        if (index)
+            TRY(create_searcher(context, job->retriever, &state->workers[index], &block));
+        TRY(ALLOCATE(context, job->retriever->model->items, &state->workers[index].refused));
+    }
+done:
+    return status;
+}
+
+static topn_status allocate_workers(topn_context *context, round_state *state)
+{
+    const recommend_job *job = state->job;
+    topn_status status;
+    TRY(ALLOCATE_ZEROED(context, state->worker_count, &state->workers));
+    if (panel_search_serves(job->retriever, state->n))
+        TRY(allocate_search(context, state));
+    else
+        TRY(allocate_blocks(context, state));
     const uint64_t longest = job->item_map ? longest_block(job, state->block) : 0;
     for (size_t index = 0; index < state->worker_count; index++) {
         worker *own = &state->workers[index];
-        size_t block;
-        if (index)
-            TRY(create_searcher(context, job->retriever, own, &block));
         TRY(ALLOCATE(context, state->block, &own->histories));
         TRY(ALLOCATE(context, longest, &own->items));
         TRY(ALLOCATE(context, longest, &own->weights));
-        TRY(ALLOCATE(context, job->retriever->model->items, &own->refused));
     }
     TRY(ALLOCATE(context, state->group * state->n, &state->item_out));
     TRY(ALLOCATE(context, state->group * state->n, &state->score_out));
@@ -221,6 +276,8 @@ static void free_workers(round_state *state)
         free(state->workers[index].refused);
     }
     free(state->workers);
+    panel_search_free(state->search);
+    free(state->refused);
     free(state->item_out);
     free(state->score_out);
     free(state->found);
