@@ -121,6 +121,11 @@ void reply_error(call *request, int status, const char *code, const char *format
                json_pack("{s:{s:i,s:s,s:s}}", "error", "status", status, "code", code, "message", message));
 }
 
+void reply_text(call *request, const char *type, char *bytes, size_t size)
+{
+    reply(request, 200, type, bytes, size, MHD_RESPMEM_MUST_FREE);
+}
+
 void reply_static(call *request, const char *type, const void *bytes, size_t size)
 {
     reply(request, 200, type, (void *)bytes, size, MHD_RESPMEM_PERSISTENT);

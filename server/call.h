@@ -43,6 +43,8 @@ void reply_json(call *call, int status, json_t *answer);
  */
 void reply_error(call *call, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* Bytes made with malloc, which are freed after they were sent. */
+void reply_text(call *call, const char *type, char *bytes, size_t size);
 /* Bytes that live as long as the server. */
 void reply_static(call *call, const char *type, const void *bytes, size_t size);
 /* Before the reply: a header of the answer. */

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "call.h"
+#include "keys.h"
 #include "target.h"
 
 enum { EXCHANGE_HEADERS = 4 };
@@ -37,7 +38,8 @@ typedef struct exchange {
     struct MHD_Response *response;
     int status;
     size_t answer_size;
-    const char *key_name;    /* lent; NULL: none */
+    char key_name[KEY_NAME]; /* "": none */
+    char method[24];
     uint64_t began, replied; /* microseconds: end of the header, reply made */
 } exchange;
 

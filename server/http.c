@@ -12,6 +12,8 @@
 
 #include "http_state.h"
 #include "listen.h"
+#include "log.h"
+#include "metrics.h"
 #include "text.h"
 
 enum {
@@ -48,6 +50,7 @@ static void on_connection(void *cls, struct MHD_Connection *from, void **socket_
         *socket_context = own;
         if (!own)
             return;
+        atomic_fetch_add(&host->connected, 1);
         own->socket = (int)info->connect_fd;
         atomic_init(&own->since, exchange_clock());
         pthread_mutex_lock(&host->lock);
@@ -64,6 +67,7 @@ static void on_connection(void *cls, struct MHD_Connection *from, void **socket_
         pthread_mutex_unlock(&host->lock);
         free(own);
         *socket_context = NULL;
+        atomic_fetch_sub(&host->connected, 1);
     }
 }
 
@@ -97,9 +101,30 @@ static void *on_line(void *cls, const char *uri, struct MHD_Connection *from)
     return made;
 }
 
+static void record(const exchange *ended, bool answered)
+{
+    const call *request = &ended->call;
+    size_t index = 0;
+    while (request->route && route_at(index) != request->route)
+        index++;
+    const uint64_t end = ended->replied ? ended->replied : exchange_clock();
+    const log_request line = {
+        .number = request->number,
+        .method = ended->method,
+        .route = request->route ? request->route->path : NULL,
+        .target = request->server->options->log_ids ? ended->uri : NULL,
+        .status = answered ? ended->status : 0,
+        .bytes = ended->answer_size,
+        .microseconds = end - ended->began,
+        .key = *ended->key_name ? ended->key_name : NULL,
+    };
+    log_answered(&line);
+    metrics_request(request->server, request->route ? index : SIZE_MAX, line.status, line.microseconds);
+    atomic_fetch_sub(&ended->http->under_way, 1);
+}
+
 static void on_end(void *cls, struct MHD_Connection *from, void **con_cls, enum MHD_RequestTerminationCode code)
 {
-    (void)code;
     http *host = cls;
     exchange *ended = *con_cls;
     connection *own = connection_of(from);
@@ -112,7 +137,7 @@ static void on_end(void *cls, struct MHD_Connection *from, void **con_cls, enum 
         return;
     atomic_fetch_sub(&host->body_bytes, ended->capacity);
     if (ended->begun)
-        atomic_fetch_sub(&host->under_way, 1);
+        record(ended, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     if (ended->response)
         MHD_destroy_response(ended->response);
     json_decref(ended->call.body);
@@ -216,6 +241,7 @@ static enum MHD_Result begin(exchange *one, const char *method)
 {
     one->begun = true;
     one->began = exchange_clock();
+    snprintf(one->method, sizeof one->method, "%s", method);
     one->call.number = atomic_fetch_add(&one->http->numbers, 1) + 1;
     atomic_fetch_add(&one->http->under_way, 1);
     admit(one, method);
@@ -339,10 +365,31 @@ static struct MHD_Daemon *start_daemon(http *host)
                             MHD_OPTION_ARRAY, host->certificate ? secure : none, MHD_OPTION_END);
 }
 
+bool http_reload_keys(http *host, char *why, size_t why_size)
+{
+    const char *path = host->server->options->keys;
+    keys *fresh = path ? keys_read(path, why, why_size) : NULL;
+    if (path && !fresh)
+        return false;
+    pthread_rwlock_wrlock(&host->keys_lock);
+    keys *old = host->keys;
+    host->keys = fresh;
+    pthread_rwlock_unlock(&host->keys_lock);
+    keys_free(old);
+    return true;
+}
+
 static bool open_daemon(http *host, char *where, size_t where_size, char *why, size_t why_size)
 {
     const server_options *options = host->server->options;
     uint16_t port;
+    if (options->keys && !http_reload_keys(host, why, why_size))
+        return false;
+    host->limits = options->rate > 0 ? limits_create(options->rate) : NULL;
+    if (options->rate > 0 && !host->limits) {
+        snprintf(why, why_size, "out of memory");
+        return false;
+    }
     if (!raise_descriptors(options->max_connections, why, why_size))
         return false;
     if (options->tls_certificate) {
@@ -374,6 +421,9 @@ static void http_free(http *host)
 {
     if (host->socket >= 0)
         close(host->socket);
+    keys_free(host->keys);
+    limits_free(host->limits);
+    pthread_rwlock_destroy(&host->keys_lock);
     free(host->certificate);
     if (host->key)
         explicit_bzero(host->key, strlen(host->key));
@@ -393,6 +443,7 @@ bool http_start(struct server *running, http **out, char *where, size_t where_si
     made->server = running;
     made->socket = -1;
     pthread_mutex_init(&made->lock, NULL);
+    pthread_rwlock_init(&made->keys_lock, NULL);
     running->transport = made;
     if (open_daemon(made, where, where_size, why, why_size)) {
         *out = made;
@@ -418,6 +469,11 @@ void http_quiesce(http *host)
 size_t http_under_way(const http *host)
 {
     return host ? atomic_load(&host->under_way) : 0;
+}
+
+size_t http_connections(const http *host)
+{
+    return atomic_load(&host->connected);
 }
 
 void http_close_gate(http *host)

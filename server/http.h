@@ -14,12 +14,15 @@ typedef struct http http;
 
 /* Listens and answers from then on. `where` receives "http://127.0.0.1:8088". false with one line in `why`. */
 bool http_start(struct server *server, http **out, char *where, size_t where_size, char *why, size_t why_size);
+/* The file of keys once more; on failure those in use stay. */
+bool http_reload_keys(http *http, char *why, size_t why_size);
 /* To be called about once a second: closes connections that take too long over one request. */
 void http_tick(http *http);
 /* No new connections; each answer from now on closes its own. */
 void http_quiesce(http *http);
 /* Of NULL 0: requests under way, from the end of their header to the end of their answer. */
 size_t http_under_way(const http *http);
+size_t http_connections(const http *http);
 /* No handler runs from here on; later requests are answered 503. Before what handlers work with is taken down. */
 void http_close_gate(http *http);
 /* Closes what is left. No call may be deferred any more. */

@@ -10,6 +10,8 @@
 
 #include "exchange.h"
 #include "http.h"
+#include "keys.h"
+#include "limits.h"
 #include "running.h"
 
 /* One connection, from accept to close. */
@@ -25,8 +27,11 @@ struct http {
     struct MHD_Daemon *daemon;
     char *certificate, *key; /* PEM texts */
     int socket;              /* that listens; −1: closed, or libmicrohttpd's to close */
+    pthread_rwlock_t keys_lock;
+    keys *keys;     /* NULL: none are asked for */
+    limits *limits; /* NULL: no rate is set */
     atomic_bool quiesced, closed;
-    atomic_size_t under_way, body_bytes, handlers; /* handlers: that run now */
+    atomic_size_t under_way, connected, body_bytes, handlers; /* handlers: that run now */
     atomic_uint_fast64_t numbers;
     pthread_mutex_t lock;
     connection *connections; /* list, under lock */

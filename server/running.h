@@ -7,6 +7,7 @@
 #define TOPN_SERVER_RUNNING_H
 
 #include "items.h"
+#include "metrics.h"
 #include "models.h"
 #include "retrain.h"
 #include "server.h"
@@ -20,6 +21,7 @@ struct server {
     writer *writer;
     item_catalog *items;
     retrainer *retrainer;
+    metrics *metrics;
     void *transport; /* http.c's */
 };
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "http.h"
+#include "log.h"
 #include "options.h"
 #include "running.h"
 
@@ -40,8 +41,12 @@ static int wait_signal(int signals, int milliseconds)
 static void reload(const server *running)
 {
     char why[WHY];
-    if (!models_swap(running->models, running->options->model, why, sizeof why))
-        fprintf(stderr, "topn: SIGHUP: %s; the model in use stays\n", why);
+    if (models_swap(running->models, running->options->model, why, sizeof why))
+        log_event("info", "hangup", "the model file was loaded anew");
+    else
+        log_event("error", "hangup", "%s; the model in use stays", why);
+    if (!http_reload_keys(running->transport, why, sizeof why))
+        log_event("error", "hangup", "%s; the keys in use stay", why);
 }
 
 static void serve(server *running, int signals)
@@ -53,6 +58,7 @@ static void serve(server *running, int signals)
         if (signal == SIGHUP)
             reload(running);
         http_tick(running->transport);
+        log_flush();
     }
 }
 
@@ -81,11 +87,13 @@ static bool place_store(server *running, char *why)
 static bool start_parts(server *running, char *why)
 {
     const server_options *options = running->options;
+    running->metrics = metrics_create();
     running->items = items_create(options->items);
-    if (!running->items)
+    if (!running->metrics || !running->items) {
         snprintf(why, WHY, "out of memory");
-    return running->items && place_store(running, why) &&
-           models_open(options->model, options->retriever, &running->models, why, WHY) &&
+        return false;
+    }
+    return place_store(running, why) && models_open(options->model, options->retriever, &running->models, why, WHY) &&
            writer_start(running->store, EVENTS_WAITING, &running->writer, why, WHY) == STORE_OK;
 }
 
@@ -98,6 +106,8 @@ static void stop_parts(server *running, int signals)
     http_stop(running->transport);
     items_free(running->items);
     models_close(running->models);
+    metrics_free(running->metrics);
+    log_flush();
     free(running->store_made);
 }
 

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How often one key or address may ask: a bucket that fills at the rate and holds what one second brings (one request
+ * at least). The table is bounded: of those that share a slot, the one that has been quiet for longest makes room, and
+ * begins again with a full bucket when it returns.
+ */
+#ifndef TOPN_SERVER_LIMITS_H
+#define TOPN_SERVER_LIMITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct limits limits;
+
+/* rate: requests a second, > 0. NULL without memory. */
+limits *limits_create(double rate);
+void limits_free(limits *limits);
+/* Takes one request of `who` at the time `now` (microseconds of a clock that only goes forward): 0 when there was one
+ * to take, else seconds, 1 or more, after which there is. */
+unsigned limits_take(limits *limits, const char *who, uint64_t now);
+
+#endif
