@@ -2,6 +2,7 @@
 #include "items.h"
 
 #include "awaited.h"
+#include "generation.h"
 
 #include <jansson.h>
 #include <pthread.h>
@@ -208,7 +209,7 @@ static item_state *build(const item_catalog *all, store *from, generation *in_us
         snprintf(why, why_size, "there is no memory for what is known of the items");
         return NULL;
     }
-    atomic_fetch_add(&in_use->references, 1);
+    generation_hold(in_use);
     atomic_init(&state->references, 1);
     state->generation = in_use;
     state->version = version;
@@ -271,54 +272,65 @@ static bool is_due(const item_catalog *all)
     return waited > (rest > CHECK_NANOSECONDS ? rest : CHECK_NANOSECONDS);
 }
 
-item_state *items_acquire(item_catalog *all, store *from, generation *in_use, char *why, size_t why_size)
+/* The state that can be given at once; NULL where the caller has to renew it, which is announced then. */
+static item_state *find_current(item_catalog *all, const generation *in_use)
 {
+    item_state *found = NULL;
     pthread_mutex_lock(&all->lock);
     while (true) {
         const bool fits = all->current && all->current->generation == in_use;
         if (fits && (all->building || !is_due(all))) {
-            item_state *found = retain(all->current);
-            pthread_mutex_unlock(&all->lock);
-            return found;
-        }
-        if (!all->building)
+            found = retain(all->current);
             break;
+        }
+        if (!all->building) {
+            all->building = true;
+            all->touched = false;
+            break;
+        }
         pthread_cond_wait(&all->built, &all->lock);
     }
-    item_state *current = all->current ? retain(all->current) : NULL, *next = NULL;
-    all->building = true;
-    all->touched = false;
     pthread_mutex_unlock(&all->lock);
+    return found;
+}
 
-    const int64_t start = now();
+/* `current` where it is still right, else a new one; a reference to either. */
+static item_state *renew(const item_catalog *all, item_state *current, store *from, generation *in_use, char *why,
+                         size_t why_size)
+{
     const bool fits = current && current->generation == in_use;
     int64_t version = -1;
     if (store_items_version(from, &version) != STORE_OK)
         version = -1;
-    const bool same = fits && (version < 0 || version == current->version);
-    if (same)
-        next = retain(current);
-    else
-        next = build(all, from, in_use, version, why, why_size);
-    if (fits && next && next != current && next->version < 0) { /* the store went away meanwhile */
-        item_state_release(next);
-        next = retain(current);
-    }
+    if (fits && (version < 0 || version == current->version))
+        return retain(current);
+    item_state *next = build(all, from, in_use, version, why, why_size);
+    if (!fits || !next || next->version >= 0)
+        return next;
+    item_state_release(next); /* the store went away meanwhile */
+    return retain(current);
+}
 
+item_state *items_acquire(item_catalog *all, store *from, generation *in_use, char *why, size_t why_size)
+{
+    item_state *found = find_current(all, in_use);
+    if (found)
+        return found;
+    const int64_t start = now();
+    item_state *const current = all->current; /* nobody else changes it while this thread is the one that builds */
+    item_state *next = renew(all, current, from, in_use, why, why_size);
     pthread_mutex_lock(&all->lock);
     all->building = false;
     all->checked = now();
-    if (!same)
+    const bool changed = next && next != current;
+    if (changed) {
         all->cost = all->checked - start;
-    item_state *old = NULL;
-    if (next && next != all->current) {
-        old = all->current;
         all->current = retain(next);
     }
     pthread_cond_broadcast(&all->built);
     pthread_mutex_unlock(&all->lock);
-    item_state_release(old);
-    item_state_release(current);
+    if (changed)
+        item_state_release(current);
     return next;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "generation.h"
 #include "running.h"
 
 static pthread_key_t worker_key;
@@ -103,7 +104,7 @@ generation *worker_acquire(worker *self, models *source, char *why, size_t why_s
         generation_release(in_use);
         return NULL;
     }
-    atomic_fetch_add(&in_use->references, 1); /* the worker's own; the caller has the other */
+    generation_hold(in_use); /* the worker's own; the caller has the other */
     self->generation = in_use;
     return in_use;
 }
