@@ -39,5 +39,7 @@ struct http {
 
 /* Looks at the header of a request; a request that may not go on has a reply made. */
 void admit(exchange *exchange, const char *method);
+/* The part of it that asks who sends, and how often. */
+void admit_sender(exchange *exchange);
 
 #endif
