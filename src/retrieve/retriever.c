@@ -16,12 +16,16 @@ static const option_row exact_options[] = {
 };
 const option_table retriever_option_table = OPTION_TABLE(retriever_params, exact_options);
 
-static const retriever_kind retriever_exact = {
+const retriever_kind retriever_exact = {
     .name = "exact",
     .summary = "scores every item; the answer equals a full sort",
     .paper = "P2 §6",
     .options = &retriever_option_table,
 };
+
+#define RETRIEVER(identifier) extern const retriever_kind retriever_##identifier;
+#include "retrieve/retrievers.def"
+#undef RETRIEVER
 
 static const retriever_kind *const retrievers[] = {
 #define RETRIEVER(identifier) &retriever_##identifier,
