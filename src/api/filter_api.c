@@ -3,6 +3,17 @@
 
 #include "retrieve/filter.h"
 
+topn_status topn_filter_create(topn_context *context, const topn_attributes *attributes, const char *expression,
+                               topn_filter **out)
+{
+    if (!out)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_filter_create: out is NULL");
+    *out = NULL;
+    if (!attributes || !expression)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_filter_create: attributes and expression must not be NULL");
+    return filter_create_expression(context, attributes, expression, out);
+}
+
 topn_status topn_filter_create_flags(topn_context *context, const topn_model *model, const unsigned char *allowed,
                                      topn_filter **out)
 {

@@ -25,6 +25,9 @@ topn_status filter_create(topn_context *context, uint32_t items, topn_filter **o
 void filter_finish(topn_filter *filter);
 /* The items whose allowed[i] is not 0. */
 topn_status filter_create_flags(topn_context *context, uint32_t items, const unsigned char *allowed, topn_filter **out);
+/* The items that an expression holds for; OPTION with the place in it (filter_parse.h). */
+topn_status filter_create_expression(topn_context *context, const topn_attributes *attributes, const char *expression,
+                                     topn_filter **out);
 void filter_free(topn_filter *filter);
 
 /* The request's filters are there and of a model of so many items; ARGUMENT with the place. */
