@@ -198,6 +198,20 @@ TOPN_API topn_status topn_data_builder_add(topn_data_builder *builder, const top
  * builder is empty and spent after that. */
 TOPN_API topn_status topn_data_builder_finish(topn_data_builder *builder, const topn_options *reader,
                                               const char *origin, topn_data **out);
+/* What a file says of its events beside user and item. */
+typedef struct topn_event_columns {
+    bool has_weights, has_times;
+    const char *const *fields; /* [field_count] names of the fields of topn_event.context */
+    size_t field_count;
+} topn_event_columns;
+/* Returning false ends the reading with CANCELLED. What `event` points to lives until the return. */
+typedef bool topn_event_visitor(const topn_event_columns *columns, const topn_event *event, void *user_data);
+/* Each event of a file by itself, in the order of the file; none are merged. Of the reader's options those on the form
+ * of the file, --context-columns, --since and --until count; the others are about data made of events. Weights are 1
+ * and times 0 where the file has none. `path` and errors as of topn_data_read, and all of them come before the first
+ * visit. Holds 8 to 20 bytes an event and its ids once. */
+TOPN_API topn_status topn_events_read(topn_context *context, const char *path, const topn_options *reader,
+                                      topn_event_visitor *visit, void *user_data);
 /* Made data with the users, items, events, popularity and co-occurrence of a published data set (docs/generating.md):
  * exactly that many, each user and item with at least one event. `generator` (TOPN_KIND_GENERATOR) may be NULL
  * (defaults). The context's seed decides. Errors: ARGUMENT, OPTION, MEMORY, CANCELLED. O(events + users +

@@ -168,31 +168,39 @@ done:
     return status;
 }
 
+/* Lets a format put the events of a file into a sink. */
+static topn_status collect(topn_context *context, source *from, const char *path, const reader_params *params,
+                           event_sink *sink)
+{
+    topn_status status;
+    const format *chosen;
+    const unsigned char *head;
+    size_t size;
+    bool last;
+    TRY(source_peek(context, from, TABLE_HEAD, &head, &size, &last));
+    TRY(check_head(context, source_path(from), head, size));
+    TRY(choose_format(context, params, path, head, size, &chosen));
+    TRY(chosen->read(context, from, params, sink));
+    if (!params->context_columns || !*params->context_columns)
+        return TOPN_OK;
+    if (sink->stored)
+        return fail(context, TOPN_ERROR_OPTION,
+                    "--context-columns: %s is in the binary form, which keeps the fields that were chosen at import",
+                    source_path(from));
+    if (sink->field_count == 0)
+        return fail(context, TOPN_ERROR_OPTION, "--context-columns: the format %s of %s has no columns to name",
+                    chosen->name, source_path(from));
+done:
+    return status;
+}
+
 static topn_status read_source(topn_context *context, source *from, const char *path, const reader_params *params,
                                topn_data **out)
 {
     topn_status status;
     event_sink *sink = NULL;
-    const format *chosen;
-    const unsigned char *head;
-    size_t size;
-    bool last;
     TRY(event_sink_create(context, &sink));
-    TRY(source_peek(context, from, TABLE_HEAD, &head, &size, &last));
-    TRY(check_head(context, source_path(from), head, size));
-    TRY(choose_format(context, params, path, head, size, &chosen));
-    TRY(chosen->read(context, from, params, sink));
-    if (params->context_columns && *params->context_columns && sink->stored) {
-        status = fail(context, TOPN_ERROR_OPTION,
-                      "--context-columns: %s is in the binary form, which keeps the fields that were chosen at import",
-                      source_path(from));
-        goto done;
-    }
-    if (params->context_columns && *params->context_columns && sink->field_count == 0) {
-        status = fail(context, TOPN_ERROR_OPTION, "--context-columns: the format %s of %s has no columns to name",
-                      chosen->name, source_path(from));
-        goto done;
-    }
+    TRY(collect(context, from, path, params, sink));
     status = finish(context, from, sink, path, params, out);
 done:
     event_sink_free(sink);
@@ -264,6 +272,29 @@ topn_status reader_read_memory(topn_context *context, const char *name, const vo
     TRY(source_from_memory(context, name, bytes, size, &from));
     status = read_source(context, from, name, params, out);
 done:
+    source_close(from);
+    return status;
+}
+
+topn_status reader_collect(topn_context *context, const char *path, const reader_params *params, event_sink **out)
+{
+    source *from = NULL;
+    *out = NULL;
+    topn_status status;
+    event_sink *sink = NULL;
+    bool folder, binary;
+    look_at(path, &folder, &binary);
+    TRY(event_sink_create(context, &sink));
+    if (folder) {
+        TRY(netflix_read_folder(context, path, sink));
+    } else {
+        TRY(source_open(context, path, &from));
+        TRY(collect(context, from, path, params, sink));
+    }
+    *out = sink;
+    sink = NULL;
+done:
+    event_sink_free(sink);
     source_close(from);
     return status;
 }
