@@ -1,71 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How fast the n best items are found over sparse embeddings, against plain loops over the same rows in the same run.
+ * How fast the n best items are found, against plain loops over the same rows in the same run, and how near that comes
+ * to what the machine's caches (sparse rows) or its arithmetic (dense rows) would allow.
  *
- * usage: retrieval [ITEMS [NON-ZEROS [USERS [N]]]]        (41140 200 100 100)
+ * usage: retrieval [sparse|dense] [ITEMS [WIDTH [USERS [N]]]] [--threads T] [--index KIND]… [--keep FOLDER]
+ *        (sparse 41140 200 100 100; WIDTH: non-zeros of a row, or columns of dense rows; T = 0: all processors)
  *
- * A table of random rows, denser towards the popular items as in a CHOL model, is written as a model file and loaded by
- * the library. All on one thread; the least of several repetitions counts.
+ * --index builds an index of that kind and answers single users through it, too. --keep writes the arrays, the
+ * histories and the answers into FOLDER, for bench/peers/retrieval.py.
+ *
+ * Prints lines "name value" and what they mean. Least and median of several repetitions, by the clock on the wall: on
+ * a quiet machine only.
  */
-#include <topn/topn.h>
+#include "made_rows.h"
 
-#include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { REPETITIONS = 5, MOST_HISTORY = 60, ALIGNMENT = 64 };
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
-typedef struct table {
-    uint32_t items, length; /* `length` non-zeros in each row */
-    uint64_t *indptr;       /* [items + 1] */
-    uint32_t *indices;      /* [items × length], ascending in a row */
-    float *values;          /* [items × length] */
-} table;
+enum { REPETITIONS = 15, MOST_KINDS = 8, PLAIN_USERS = 10, WARM = 3 };
 
-typedef struct people {
-    uint32_t count;
-    uint64_t *indptr;  /* [count + 1] */
-    uint32_t *indices; /* [indptr[count]] */
-} people;
+typedef struct plan {
+    bool dense;
+    uint32_t items, width, users, n, threads;
+    const char *kinds[MOST_KINDS];
+    size_t kind_count;
+    const char *keep;
+} plan;
 
-static uint64_t generator = 88172645463325252u;
+static topn_context *context;
 
-static uint64_t next_bits(void)
-{
-    generator ^= generator << 13;
-    generator ^= generator >> 7;
-    generator ^= generator << 17;
-    return generator;
-}
-
-static double next_uniform(void)
-{
-    return (double)(next_bits() >> 11) * 0x1p-53;
-}
-
-/* Processor time of this thread: other programs on the machine count less. */
 static double seconds(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static void *allocate(size_t count, size_t size)
-{
-    void *block = calloc(count, size);
-    if (!block) {
-        fprintf(stderr, "retrieval: no memory for %zu × %zu bytes\n", count, size);
-        exit(1);
-    }
-    return block;
-}
-
-static void expect(topn_context *context, topn_status status)
+static void expect(topn_status status)
 {
     if (status == TOPN_OK)
         return;
@@ -73,275 +47,371 @@ static void expect(topn_context *context, topn_status status)
     exit(1);
 }
 
-static int compare_indices(const void *left, const void *right)
+static int compare_times(const void *left, const void *right)
 {
-    const uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    return a < b ? -1 : a > b;
+    const double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
 }
 
-/* `count` distinct indices below `limit`, ascending, small ones likelier. `taken` [limit] is all 0 before and after. */
-static void draw_indices(uint32_t limit, uint32_t count, unsigned char *taken, uint32_t *out)
+/* The value below which `share` of the sorted times lie. */
+static double quantile(double *times, size_t count, double share)
 {
-    for (uint32_t filled = 0; filled < count;) {
-        const uint32_t index = (uint32_t)((double)limit * pow(next_uniform(), 1.5));
-        if (index < limit && !taken[index]) {
-            taken[index] = 1;
-            out[filled++] = index;
-        }
-    }
-    qsort(out, count, sizeof *out, compare_indices);
-    for (uint32_t place = 0; place < count; place++)
-        taken[out[place]] = 0;
+    qsort(times, count, sizeof *times, compare_times);
+    const size_t place = (size_t)(share * (double)count);
+    return times[place < count ? place : count - 1];
 }
 
-static table make_table(uint32_t items, uint32_t length)
+typedef struct answers {
+    size_t n;
+    uint32_t *items; /* [users × n] */
+    size_t *found;   /* [users] */
+} answers;
+
+static answers make_answers(uint32_t users, size_t n)
 {
-    table rows = {.items = items, .length = length};
-    unsigned char *taken = allocate(items, 1);
-    rows.indptr = allocate((size_t)items + 1, sizeof *rows.indptr);
-    rows.indices = allocate((size_t)items * length, sizeof *rows.indices);
-    rows.values = allocate((size_t)items * length, sizeof *rows.values);
-    for (uint32_t item = 0; item < items; item++) {
-        draw_indices(items, length, taken, rows.indices + (size_t)item * length);
-        rows.indptr[item + 1] = rows.indptr[item] + length;
-    }
-    for (size_t at = 0; at < (size_t)items * length; at++)
-        rows.values[at] = (float)(next_uniform() - 0.5);
-    free(taken);
-    return rows;
+    return (answers){
+        .n = n, .items = allocate((size_t)users * n, sizeof(uint32_t)), .found = allocate(users, sizeof(size_t))};
 }
 
-static people make_people(uint32_t users, uint32_t items)
+static void free_answers(answers *kept)
 {
-    people all = {.count = users};
-    unsigned char *taken = allocate(items, 1);
-    all.indptr = allocate((size_t)users + 1, sizeof *all.indptr);
-    all.indices = allocate((size_t)users * MOST_HISTORY, sizeof *all.indices);
+    free(kept->items);
+    free(kept->found);
+}
+
+/* Share of the users' answers in `right` that are in `left`, too. */
+static double overlap(const answers *left, const answers *right, uint32_t users)
+{
+    size_t common = 0, total = 0;
     for (uint32_t user = 0; user < users; user++) {
-        const uint32_t most = items / 2 < MOST_HISTORY ? items / 2 : MOST_HISTORY;
-        const uint32_t length = 1 + (uint32_t)(next_bits() % most);
-        draw_indices(items, length, taken, all.indices + all.indptr[user]);
-        all.indptr[user + 1] = all.indptr[user] + length;
+        total += right->found[user];
+        for (size_t a = 0; a < right->found[user]; a++)
+            for (size_t b = 0; b < left->found[user]; b++)
+                common += right->items[user * right->n + a] == left->items[user * left->n + b];
     }
-    free(taken);
-    return all;
+    return total ? (double)common / (double)total : 1.0;
 }
 
-typedef struct array {
-    const char *name, *type;
-    size_t count, bytes;
-    const void *values;
-} array;
-
-/* A safetensors file that holds a model of a bag encoder with shared rows; widest elements first, so that each array
- * is aligned. */
-static bool write_model(FILE *file, const table *rows)
+/* φ of one user by the definition, [dimensions]. */
+static void encode_plainly(const made_rows *rows, const made_users *users, uint32_t user, float *phi)
 {
-    char *ids = allocate(rows->items, 11), header[2048];
-    uint64_t *offsets = allocate((size_t)rows->items + 1, sizeof *offsets);
-    for (uint32_t item = 0; item < rows->items; item++)
-        offsets[item + 1] = offsets[item] + (uint64_t)sprintf(ids + offsets[item], "%" PRIu32, item) + 1;
-    const size_t nonzeros = (size_t)rows->items * rows->length, ends = (size_t)rows->items + 1;
-    const array arrays[] = {
-        {"encoder.indptr", "U64", ends, ends * sizeof(uint64_t), rows->indptr},
-        {"item_ids.offsets", "U64", ends, ends * sizeof(uint64_t), offsets},
-        {"encoder.indices", "U32", nonzeros, nonzeros * sizeof(uint32_t), rows->indices},
-        {"encoder.values", "F32", nonzeros, nonzeros * sizeof(float), rows->values},
-        {"item_ids.bytes", "U8", offsets[rows->items], offsets[rows->items], ids},
-    };
-    int length = snprintf(header, sizeof header,
-                          "{\"__metadata__\":{\"topn.format\":\"1\",\"topn.kind\":\"model\",\"topn.encoder\":\"bag\","
-                          "\"topn.items\":\"shared\",\"topn.dimensions\":\"%" PRIu32 "\",\"topn.normalizer\":\"0\","
-                          "\"topn.use_weights\":\"false\"}",
-                          rows->items);
-    size_t offset = 0;
-    for (size_t index = 0; index < sizeof arrays / sizeof *arrays; index++) {
-        length += snprintf(header + length, sizeof header - (size_t)length,
-                           ",\"%s\":{\"dtype\":\"%s\",\"shape\":[%zu],\"data_offsets\":[%zu,%zu]}", arrays[index].name,
-                           arrays[index].type, arrays[index].count, offset, offset + arrays[index].bytes);
-        offset += arrays[index].bytes;
+    const size_t width = rows->width;
+    memset(phi, 0, (rows->dense ? width : rows->items) * sizeof *phi);
+    for (uint64_t place = users->indptr[user]; place < users->indptr[user + 1]; place++) {
+        const size_t begin = users->indices[place] * width;
+        for (size_t at = begin; at < begin + width; at++)
+            phi[rows->dense ? at - begin : rows->indices[at]] += rows->values[at];
     }
-    header[length++] = '}';
-    while ((length + 8) % ALIGNMENT)
-        header[length++] = ' ';
-    const uint64_t header_bytes = (uint64_t)length;
-    bool good = fwrite(&header_bytes, sizeof header_bytes, 1, file) == 1 &&
-                fwrite(header, 1, (size_t)length, file) == (size_t)length;
-    for (size_t index = 0; good && index < sizeof arrays / sizeof *arrays; index++)
-        good = fwrite(arrays[index].values, 1, arrays[index].bytes, file) == arrays[index].bytes;
-    free(ids);
-    free(offsets);
-    return good;
-}
-
-static topn_model *load_table(topn_context *context, const table *rows)
-{
-    const char *folder = getenv("TMPDIR");
-    char path[4096];
-    topn_model *model = NULL;
-    snprintf(path, sizeof path, "%s/topn-retrieval-XXXXXX", folder && *folder ? folder : "/tmp");
-    const int descriptor = mkstemp(path);
-    FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "wb");
-    const bool written = file && write_model(file, rows);
-    if (!file || fclose(file) != 0 || !written) {
-        perror(path);
-        exit(1);
-    }
-    const topn_status status = topn_model_load(context, path, &model);
-    unlink(path);
-    expect(context, status);
-    return model;
 }
 
 /* The plain way: φ dense, one product per row, insertion into the list of the best. */
-static double naive_checksum(const table *rows, const people *users, size_t n)
+static void answer_plainly(const made_rows *rows, const made_users *users, uint32_t count, answers *out)
 {
-    float *phi = allocate(rows->items, sizeof *phi), *scores = allocate(rows->items, sizeof *scores);
-    uint32_t *best = allocate(n + 1, sizeof *best);
-    double checksum = 0.0;
-    for (uint32_t user = 0; user < users->count; user++) {
-        memset(phi, 0, rows->items * sizeof *phi);
-        for (uint64_t place = users->indptr[user]; place < users->indptr[user + 1]; place++)
-            for (uint64_t at = rows->indptr[users->indices[place]]; at < rows->indptr[users->indices[place] + 1]; at++)
-                phi[rows->indices[at]] += rows->values[at];
+    const size_t width = rows->width, n = out->n;
+    float *phi = allocate(rows->dense ? width : rows->items, sizeof *phi);
+    float *scores = allocate(rows->items, sizeof *scores);
+    for (uint32_t user = 0; user < count; user++) {
+        uint32_t *best = out->items + user * n;
+        size_t found = 0;
+        encode_plainly(rows, users, user, phi);
         for (uint32_t item = 0; item < rows->items; item++) {
             float sum = 0.0f;
-            for (uint64_t at = rows->indptr[item]; at < rows->indptr[item + 1]; at++)
-                sum += phi[rows->indices[at]] * rows->values[at];
+            for (size_t at = item * width; at < (item + 1) * width; at++)
+                sum += phi[rows->dense ? at - item * width : rows->indices[at]] * rows->values[at];
             scores[item] = sum;
-        }
-        size_t found = 0;
-        for (uint32_t item = 0; item < rows->items; item++) {
-            if (found == n && !(scores[item] > scores[best[n - 1]]))
+            if (found == n && !(sum > scores[best[n - 1]]))
                 continue;
             size_t place = found < n ? found++ : n - 1;
-            for (; place > 0 && scores[best[place - 1]] < scores[item]; place--)
+            for (; place > 0 && scores[best[place - 1]] < sum; place--)
                 best[place] = best[place - 1];
             best[place] = item;
         }
-        for (size_t rank = 0; rank < found; rank++)
-            checksum += (double)scores[best[rank]] + (double)best[rank] * (double)(rank + 1);
+        out->found[user] = found;
     }
     free(phi);
     free(scores);
-    free(best);
-    return checksum;
 }
 
-static bool add_answer(uint32_t user, const uint32_t *items, const float *scores, size_t found, void *user_data)
+static bool keep_answer(uint32_t user, const uint32_t *items, const float *scores, size_t found, void *user_data)
 {
-    (void)user;
-    for (size_t rank = 0; rank < found; rank++)
-        *(double *)user_data += (double)scores[rank] + (double)items[rank] * (double)(rank + 1);
+    answers *kept = user_data;
+    (void)scores;
+    memcpy(kept->items + user * kept->n, items, found * sizeof *items);
+    kept->found[user] = found;
     return true;
 }
 
-static double many_checksum(topn_context *context, const topn_retriever *retriever, const topn_data *data, size_t n)
+/* Batches of all users; returns the least time and sets the median and the first. */
+static double time_batches(const topn_retriever *retriever, const topn_data *data, answers *out, double *median,
+                           double *first)
 {
     const topn_request filters = {.include_seen = true};
-    double checksum = 0.0;
-    expect(context, topn_recommend_many(context, retriever, data, NULL, 0, n, &filters, add_answer, &checksum));
-    return checksum;
-}
-
-static double single_checksum(topn_context *context, topn_query *query, const people *users, size_t n)
-{
-    uint32_t *items = allocate(n, sizeof *items);
-    float *scores = allocate(n, sizeof *scores);
-    double checksum = 0.0;
-    for (uint32_t user = 0; user < users->count; user++) {
-        const topn_request request = {.history = users->indices + users->indptr[user],
-                                      .history_length = users->indptr[user + 1] - users->indptr[user],
-                                      .include_seen = true};
-        size_t found;
-        expect(context, topn_recommend(query, &request, n, items, scores, &found));
-        add_answer(user, items, scores, found, &checksum);
+    double times[REPETITIONS];
+    for (int repetition = -1; repetition < REPETITIONS; repetition++) {
+        const double start = seconds();
+        expect(topn_recommend_many(context, retriever, data, NULL, 0, out->n, &filters, keep_answer, out));
+        *(repetition < 0 ? first : &times[repetition]) = seconds() - start;
     }
-    free(items);
+    *median = quantile(times, REPETITIONS, 0.5);
+    return times[0];
+}
+
+/* All users, one after the other on one thread. */
+static void time_single(const topn_retriever *retriever, const made_users *users, answers *out, double *median,
+                        double *worst)
+{
+    topn_query *query;
+    float *scores = allocate(out->n, sizeof *scores);
+    double *times = allocate((size_t)users->count * WARM, sizeof *times);
+    size_t timed = 0;
+    expect(topn_query_create(context, retriever, &query));
+    for (int repetition = 0; repetition <= WARM; repetition++) {
+        for (uint32_t user = 0; user < users->count; user++) {
+            const topn_request request = {.history = users->indices + users->indptr[user],
+                                          .history_length = users->indptr[user + 1] - users->indptr[user],
+                                          .include_seen = true};
+            const double start = seconds();
+            expect(topn_recommend(query, &request, out->n, out->items + user * out->n, scores, &out->found[user]));
+            if (repetition)
+                times[timed++] = seconds() - start;
+        }
+    }
+    *median = quantile(times, timed, 0.5);
+    *worst = quantile(times, timed, 0.99);
+    topn_query_free(query);
     free(scores);
-    return checksum;
+    free(times);
 }
 
-static topn_context *single_threaded(void)
+/* Sums blocks of a panel (rows of 64 floats, in the order given), as the sparse kernel reads it; one variant for each
+ * width of vectors. */
+typedef float wide __attribute__((vector_size(64), may_alias));
+#define READ_PANEL                                                                                                     \
+    wide sums[4] = {{0}};                                                                                              \
+    for (size_t at = 0; at < count; at++) {                                                                            \
+        const wide *const row = (const wide *)(panel + (size_t)order[at] * 64);                                        \
+        for (int part = 0; part < 4; part++)                                                                           \
+            sums[part] += row[part];                                                                                   \
+    }                                                                                                                  \
+    return sums[0][0] + sums[1][1] + sums[2][2] + sums[3][3];
+
+static float read_panel_4(const float *panel, const uint16_t *order, size_t count)
 {
-    topn_context *context;
-    topn_options *options;
-    if (topn_context_create(&context) != TOPN_OK)
+    READ_PANEL
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+__attribute__((target("avx2"))) static float read_panel_8(const float *panel, const uint16_t *order, size_t count)
+{
+    READ_PANEL
+}
+
+__attribute__((target("avx512f"))) static float read_panel_16(const float *panel, const uint16_t *order, size_t count)
+{
+    READ_PANEL
+}
+#endif
+
+static float read_panel(const float *panel, const uint16_t *order, size_t count)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    if (__builtin_cpu_supports("avx512f"))
+        return read_panel_16(panel, order, count);
+    if (__builtin_cpu_supports("avx2"))
+        return read_panel_8(panel, order, count);
+#endif
+    return read_panel_4(panel, order, count);
+}
+
+/* Bytes a second that all threads together read from half a megabyte each, which the second-level cache holds, in rows
+ * of 256 bytes at random places: what bounds the sparse kernel. */
+static double cache_bandwidth(uint32_t threads)
+{
+    enum { ROWS = 2048, READS = 1 << 20, ROUNDS = 8 };
+    uint16_t *order = allocate(READS, sizeof *order);
+    double best = 0.0;
+    for (size_t at = 0; at < READS; at++)
+        order[at] = (uint16_t)(next_bits() % ROWS);
+    for (int round = 0; round < ROUNDS; round++) {
+        double slowest = 0.0, sum = 0.0;
+#pragma omp parallel num_threads((int)threads) reduction(max : slowest) reduction(+ : sum)
+        {
+            float *panel = aligned_alloc(FILE_ALIGNMENT, ROWS * 64 * sizeof *panel);
+            for (size_t at = 0; panel && at < ROWS * 64; at++)
+                panel[at] = 1e-3f;
+            if (panel)
+                sum += (double)read_panel(panel, order, ROWS);
+#pragma omp barrier
+            const double start = seconds();
+            if (panel)
+                sum += (double)read_panel(panel, order, READS);
+            slowest = seconds() - start;
+            free(panel);
+        }
+        const double bytes = 256.0 * READS * threads;
+        if (sum > 0.0 && bytes / slowest > best)
+            best = bytes / slowest;
+    }
+    free(order);
+    return best;
+}
+
+static void write_kept(const plan *what, const made_users *users, const answers *batch)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/users.tsv", what->keep);
+    FILE *file = fopen(path, "w");
+    for (uint32_t user = 0; file && user < users->count; user++)
+        for (uint64_t at = users->indptr[user]; at < users->indptr[user + 1]; at++)
+            fprintf(file, "%" PRIu32 "\t%" PRIu32 "\n", user, users->indices[at]);
+    bool good = file && fclose(file) == 0;
+    snprintf(path, sizeof path, "%s/answers.u32", what->keep);
+    file = fopen(path, "wb");
+    good = good && file && fwrite(batch->items, sizeof *batch->items * batch->n, users->count, file) == users->count;
+    if (!file || fclose(file) != 0 || !good) {
+        perror(path);
         exit(1);
-    expect(context, topn_options_create(context, TOPN_KIND_CONTEXT, "context", &options));
-    expect(context, topn_options_set(context, options, "threads", "1"));
-    expect(context, topn_context_apply(context, options));
-    topn_options_free(options);
-    return context;
+    }
 }
 
-static uint32_t argument(int count, char **arguments, int index, uint32_t standard)
+static void time_index(const plan *what, topn_model *model, const made_users *users, const answers *exact,
+                       const char *kind)
 {
-    if (index >= count)
-        return standard;
+    topn_options *options;
+    topn_retriever *retriever;
+    answers found = make_answers(users->count, what->n);
+    double median, worst;
+    expect(topn_options_create(context, TOPN_KIND_RETRIEVER, kind, &options));
+    const double start = seconds();
+    expect(topn_model_add_index(context, model, options));
+    const double built = seconds() - start;
+    expect(topn_retriever_create(context, model, options, &retriever));
+    time_single(retriever, users, &found, &median, &worst);
+    printf("single.%s.build-s %.1f\nsingle.%s.p50-us %.1f\nsingle.%s.p99-us %.1f\nsingle.%s.overlap %.4f\n", kind,
+           built, kind, 1e6 * median, kind, 1e6 * worst, kind, overlap(&found, exact, users->count));
+    topn_retriever_free(retriever);
+    topn_options_free(options);
+    free_answers(&found);
+}
+
+/* What the batch would take if nothing but the reads of the panel, or nothing but the products, took time. */
+static void print_limit(const plan *what, double batch)
+{
+    const double products = (double)what->items * what->width * what->users;
+    if (what->dense) {
+        printf("batch.gflops %.1f\n", 2e-9 * products / batch);
+        return;
+    }
+    const double bandwidth = cache_bandwidth(what->threads), bytes = products * sizeof(float);
+    printf("cache.gbytes-per-s %.1f\nbatch.cache-share %.2f\n", 1e-9 * bandwidth, bytes / bandwidth / batch);
+}
+
+static void run(const plan *what)
+{
+    made_rows rows =
+        what->dense ? make_dense_rows(what->items, what->width) : make_sparse_rows(what->items, what->width);
+    made_users users = make_users(what->users, &rows);
+    topn_model *model;
+    topn_retriever *retriever;
+    topn_data *data;
+    const uint32_t plain_users = what->users < PLAIN_USERS ? what->users : PLAIN_USERS;
+    answers plain = make_answers(what->users, what->n), batch = make_answers(what->users, what->n);
+    answers single = make_answers(what->users, what->n);
+    double median, first, p50, p99;
+    expect(load_made_rows(context, &rows, what->keep, &model));
+    expect(topn_retriever_create(context, model, NULL, &retriever));
+    expect(topn_data_copy_csr(context, users.count, what->items, users.indptr, users.indices, NULL, &data));
+    const double least = time_batches(retriever, data, &batch, &median, &first);
+    time_single(retriever, &users, &single, &p50, &p99);
+    const double start = seconds();
+    answer_plainly(&rows, &users, plain_users, &plain);
+    const double plainly = (seconds() - start) / plain_users;
+    printf("batch.ms %.2f\nbatch.median-ms %.2f\nbatch.first-ms %.1f\n", 1e3 * least, 1e3 * median, 1e3 * first);
+    print_limit(what, least);
+    printf("single.exact.p50-us %.1f\nsingle.exact.p99-us %.1f\n", 1e6 * p50, 1e6 * p99);
+    printf("plain.ms-per-user %.2f\nbatch.times-plain %.1f\n", 1e3 * plainly, plainly * what->users / least);
+    /* Rounding may exchange neighbours at the end of a list. */
+    printf("batch.overlap %.4f\nsingle.exact.overlap %.4f\n", overlap(&batch, &plain, plain_users),
+           overlap(&single, &batch, what->users));
+    for (size_t kind = 0; kind < what->kind_count; kind++)
+        time_index(what, model, &users, &single, what->kinds[kind]);
+    if (what->keep)
+        write_kept(what, &users, &batch);
+    topn_data_free(data);
+    topn_retriever_free(retriever);
+    topn_model_free(model);
+    free_answers(&plain);
+    free_answers(&batch);
+    free_answers(&single);
+    free_made(&rows, &users);
+}
+
+static uint32_t read_count(const char *text)
+{
     char *end;
-    const unsigned long value = strtoul(arguments[index], &end, 10);
-    if (*end || value == 0 || value > UINT32_MAX) {
-        fprintf(stderr, "retrieval: \"%s\" is not a count\n", arguments[index]);
+    const unsigned long value = strtoul(text, &end, 10);
+    if (*end || end == text || value > UINT32_MAX) {
+        fprintf(stderr, "retrieval: \"%s\" is not a count\n", text);
         exit(2);
     }
     return (uint32_t)value;
 }
 
-int main(int count, char **arguments)
+static void read_plan(int count, char **arguments, plan *out)
 {
-    const uint32_t items = argument(count, arguments, 1, 41140), length = argument(count, arguments, 2, 200);
-    const uint32_t user_count = argument(count, arguments, 3, 100), n = argument(count, arguments, 4, 100);
-    if (length > items / 2) {
-        fprintf(stderr, "retrieval: %" PRIu32 " non-zeros of %" PRIu32 " are too many\n", length, items);
-        return 2;
-    }
-    topn_context *context = single_threaded();
-    table rows = make_table(items, length);
-    people users = make_people(user_count, items);
-    topn_model *model = load_table(context, &rows);
-    topn_retriever *retriever;
-    topn_query *query;
-    topn_data *data;
-    expect(context, topn_retriever_create(context, model, NULL, &retriever));
-    expect(context, topn_query_create(context, retriever, &query));
-    expect(context, topn_data_copy_csr(context, users.count, items, users.indptr, users.indices, NULL, &data));
-
-    enum { NAIVE, MANY, SINGLE, FIRST, WAYS };
-    static const char *const names[WAYS] = {"plain loops", "topn_recommend_many", "topn_recommend",
-                                            "first topn_recommend_many"};
-    double best[WAYS], checksums[WAYS];
-    for (int way = 0; way < WAYS; way++)
-        best[way] = INFINITY;
-    for (int repetition = 0; repetition < REPETITIONS; repetition++) {
-        for (int way = NAIVE; way <= SINGLE; way++) {
-            const double start = seconds();
-            checksums[way] = way == NAIVE  ? naive_checksum(&rows, &users, n)
-                             : way == MANY ? many_checksum(context, retriever, data, n)
-                                           : single_checksum(context, query, &users, n);
-            const double taken = seconds() - start;
-            if (way == MANY && repetition == 0)
-                best[FIRST] = taken; /* lays the rows out for blocks */
-            else if (taken < best[way])
-                best[way] = taken;
+    uint32_t *const numbers[] = {&out->items, &out->width, &out->users, &out->n};
+    size_t filled = 0;
+    bool wide_given = false;
+    for (int at = 1; at < count; at++) {
+        const char *word = arguments[at], *next = at + 1 < count ? arguments[at + 1] : "";
+        if (!strcmp(word, "--threads"))
+            out->threads = read_count(next), at++;
+        else if (!strcmp(word, "--keep"))
+            out->keep = next, at++;
+        else if (!strcmp(word, "--index") && out->kind_count < MOST_KINDS)
+            out->kinds[out->kind_count++] = next, at++;
+        else if (!strcmp(word, "sparse") || !strcmp(word, "dense"))
+            out->dense = *word == 'd';
+        else if (filled < sizeof numbers / sizeof *numbers) {
+            wide_given |= filled == 1;
+            *numbers[filled++] = read_count(word);
+        } else {
+            fprintf(stderr, "retrieval: \"%s\" is one argument too many\n", word);
+            exit(2);
         }
     }
-    checksums[FIRST] = checksums[MANY];
-    printf("%" PRIu32 " items, %" PRIu32 " non-zeros each, %" PRIu32 " users, top %" PRIu32 ", one thread\n", items,
-           length, user_count, n);
-    for (int way = 0; way < WAYS; way++)
-        printf("%-26s %9.1f ms  %7.3f ms/user  %5.1f x  %s\n", names[way], best[way] * 1e3,
-               best[way] * 1e3 / user_count, best[NAIVE] / best[way],
-               fabs(checksums[way] / checksums[NAIVE] - 1.0) < 1e-6 ? "" : "OTHER ANSWERS");
-    topn_data_free(data);
-    topn_query_free(query);
-    topn_retriever_free(retriever);
-    topn_model_free(model);
+    if (out->dense && !wide_given)
+        out->width = 128;
+    if (!out->items || !out->width || !out->users || !out->n || (!out->dense && out->width > out->items / 2)) {
+        fprintf(stderr, "retrieval: counts are 1 or more, and rows at most half full\n");
+        exit(2);
+    }
+    if (out->n > out->items)
+        out->n = out->items;
+}
+
+int main(int count, char **arguments)
+{
+    plan what = {.items = 41140, .width = 200, .users = 100, .n = 100};
+    topn_options *options;
+    char threads[16];
+    read_plan(count, arguments, &what);
+#ifdef _OPENMP
+    if (!what.threads)
+        what.threads = (uint32_t)omp_get_num_procs();
+#else
+    what.threads = 1;
+#endif
+    if (topn_context_create(&context) != TOPN_OK)
+        return 1;
+    snprintf(threads, sizeof threads, "%" PRIu32, what.threads);
+    expect(topn_options_create(context, TOPN_KIND_CONTEXT, "context", &options));
+    expect(topn_options_set(context, options, "threads", threads));
+    expect(topn_context_apply(context, options));
+    topn_options_free(options);
+    printf("# %s: %" PRIu32 " items x %" PRIu32 ", %" PRIu32 " users, top %" PRIu32 ", %s threads\n",
+           what.dense ? "dense" : "sparse", what.items, what.width, what.users, what.n, threads);
+    run(&what);
     topn_context_free(context);
-    free(rows.indptr);
-    free(rows.indices);
-    free(rows.values);
-    free(users.indptr);
-    free(users.indices);
     return 0;
 }
