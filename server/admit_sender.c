@@ -94,6 +94,8 @@ static bool is_plain_host(const char *host)
     name[length] = '\0';
     if (name[0] != '[')
         return strcasecmp(name, "localhost") == 0 || inet_pton(AF_INET, name, &scratch) == 1;
+    if (name[length - 1] != ']')
+        return false;
     name[length - 1] = '\0';
     return inet_pton(AF_INET6, name + 1, &scratch) == 1;
 }

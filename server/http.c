@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -21,7 +23,8 @@ enum {
     DRAINED = 4,            /* of a refused body so many times the limit are read, that the client reads the answer */
     SPARE_DESCRIPTORS = 64, /* files beside the connections */
     POOL_BESIDE_HEADER = 8192, /* bytes of a connection for the answer's header and libmicrohttpd's lists */
-    MICROSECONDS = 1000000
+    MICROSECONDS = 1000000,
+    TICK = MICROSECONDS / 5
 };
 
 uint64_t exchange_clock(void)
@@ -71,15 +74,36 @@ static void on_connection(void *cls, struct MHD_Connection *from, void **socket_
     }
 }
 
+/* Whether the client has closed its side, and all it sent was read. libmicrohttpd does not see this where the end comes
+ * together with the last bytes of a half request: it waits for an event that has been. */
+static bool has_hung_up(const connection *own)
+{
+    struct pollfd end = {.fd = own->socket, .events = POLLRDHUP};
+    int unread = 0;
+    return poll(&end, 1, 0) == 1 && ioctl(own->socket, FIONREAD, &unread) == 0 && !unread;
+}
+
 /* libmicrohttpd closes connections on which nothing moves; one byte a second moves, and would hold a connection for
  * ever. Idle between two requests plus one request may take twice the limit. */
+static bool is_overdue(connection *own, uint64_t now, uint64_t limit)
+{
+    const int state = atomic_load(&own->state);
+    const bool hung_up = state == CONNECTION_READS && has_hung_up(own), before = own->hung_up;
+    own->hung_up = hung_up;
+    const uint64_t since = atomic_load(&own->since);
+    return (hung_up && before) || (state != CONNECTION_WORKS && now > since && now - since > limit);
+}
+
 void http_tick(http *host)
 {
     const uint64_t now = exchange_clock();
     const uint64_t limit = (uint64_t)host->server->options->connection_seconds * 2 * MICROSECONDS;
+    if (now - host->ticked < TICK)
+        return;
+    host->ticked = now;
     pthread_mutex_lock(&host->lock);
-    for (connection *own = host->connections; own && limit; own = own->after)
-        if (!atomic_load(&own->waits) && now - atomic_load(&own->since) > limit)
+    for (connection *own = host->connections; own; own = own->after)
+        if (is_overdue(own, now, limit))
             shutdown(own->socket, SHUT_RDWR); /* its thread sees the end and closes it */
     pthread_mutex_unlock(&host->lock);
 }
@@ -131,7 +155,7 @@ static void on_end(void *cls, struct MHD_Connection *from, void **con_cls, enum 
     *con_cls = NULL;
     if (own) {
         atomic_store(&own->since, exchange_clock());
-        atomic_store(&own->waits, false);
+        atomic_store(&own->state, CONNECTION_READS);
     }
     if (!ended)
         return;
@@ -225,11 +249,22 @@ static void run(exchange *one)
                     request->route->path);
 }
 
+/* Whose turn it is; the client's time begins. */
+static void turn(const exchange *one, connection_state state)
+{
+    connection *own = connection_of(one->connection);
+    if (!own)
+        return;
+    atomic_store(&own->since, exchange_clock());
+    atomic_store(&own->state, state);
+}
+
 static enum MHD_Result queue_answer(exchange *one)
 {
     if (one->queued || !one->response)
         return one->queued ? MHD_YES : MHD_NO;
     one->queued = true;
+    turn(one, CONNECTION_SENDS);
     if (atomic_load(&one->http->quiesced))
         MHD_add_response_header(one->response, "Connection", "close");
     return MHD_queue_response(one->connection, (unsigned)one->status, one->response);
@@ -251,13 +286,15 @@ static enum MHD_Result begin(exchange *one, const char *method)
     unsigned long long bytes = 0;
     const bool huge =
         length && (!text_number(length, &bytes) || bytes > one->http->server->options->max_body * DRAINED);
-    return huge || call_header(&one->call, "Expect") ? queue_answer(one) : MHD_YES;
+    const bool unsure = one->status == 501; /* where its body would end */
+    return huge || unsure || call_header(&one->call, "Expect") ? queue_answer(one) : MHD_YES;
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *from, const char *url, const char *method,
                                   const char *version, const char *bytes, size_t *size, void **con_cls)
 {
     (void)cls;
+    (void)from;
     (void)url;
     (void)version;
     exchange *one = *con_cls;
@@ -271,18 +308,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *from, const 
         return kept ? MHD_YES : MHD_NO;
     }
     if (!one->handled && !one->response) {
-        connection *own = connection_of(from);
         one->handled = true;
-        if (own)
-            atomic_store(&own->waits, true);
+        turn(one, CONNECTION_WORKS);
         run(one);
         if (one->deferred)
             return MHD_YES; /* comes back here when it is resumed, which it may be by now */
-    }
-    connection *own = connection_of(from);
-    if (own) {
-        atomic_store(&own->since, exchange_clock()); /* from here on it is the client that takes time */
-        atomic_store(&own->waits, false);
     }
     return queue_answer(one);
 }

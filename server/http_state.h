@@ -14,12 +14,20 @@
 #include "limits.h"
 #include "running.h"
 
+/* Who has the next step. */
+typedef enum connection_state {
+    CONNECTION_READS, /* the client: the rest of its request */
+    CONNECTION_WORKS, /* we: a handler, or whoever answers a deferred call */
+    CONNECTION_SENDS  /* the client: to take the answer */
+} connection_state;
+
 /* One connection, from accept to close. */
 typedef struct connection {
     struct connection *before, *after;
     int socket;
     atomic_uint_fast64_t since; /* microseconds: accepted, or the last request ended */
-    atomic_bool waits;          /* a request waits for another thread of ours: the client is not to blame */
+    atomic_int state;
+    bool hung_up; /* of http_tick: seen once */
 } connection;
 
 struct http {
@@ -35,6 +43,7 @@ struct http {
     atomic_uint_fast64_t numbers;
     pthread_mutex_t lock;
     connection *connections; /* list, under lock */
+    uint64_t ticked;         /* microseconds: the last look at all of them */
 };
 
 /* Looks at the header of a request; a request that may not go on has a reply made. */

@@ -11,6 +11,7 @@
 #include "http.h"
 #include "route.h"
 #include "running.h"
+#include "worker.h"
 
 enum { SLOTS = 16 };
 
@@ -104,27 +105,27 @@ void metrics_request(struct server *running, size_t index, int status, uint64_t 
 
 /* ---- The text ------------------------------------------------------------------------------------------------ */
 
-static double waiting_events(const struct server *running)
+static double waiting_events(struct server *running)
 {
     return running->writer ? (double)writer_read_figures(running->writer).waiting : 0;
 }
 
-static double written_events(const struct server *running)
+static double written_events(struct server *running)
 {
     return running->writer ? (double)writer_read_figures(running->writer).written : 0;
 }
 
-static double commits(const struct server *running)
+static double commits(struct server *running)
 {
     return running->writer ? (double)writer_read_figures(running->writer).commits : 0;
 }
 
-static double failed_batches(const struct server *running)
+static double failed_batches(struct server *running)
 {
     return running->writer ? (double)writer_read_figures(running->writer).failures : 0;
 }
 
-static double generation_number(const struct server *running)
+static double generation_number(struct server *running)
 {
     generation *in_use = models_acquire(running->models);
     const double number = (double)in_use->number;
@@ -132,7 +133,7 @@ static double generation_number(const struct server *running)
     return number;
 }
 
-static double model_items(const struct server *running)
+static double model_items(struct server *running)
 {
     generation *in_use = models_acquire(running->models);
     const double count = topn_model_items(in_use->model);
@@ -140,32 +141,40 @@ static double model_items(const struct server *running)
     return count;
 }
 
-static double swaps(const struct server *running)
+static double swaps(struct server *running)
 {
     return (double)models_read_counts(running->models).swaps;
 }
 
-static double refused_swaps(const struct server *running)
+static double refused_swaps(struct server *running)
 {
     return (double)models_read_counts(running->models).refused;
 }
 
-static double rollbacks(const struct server *running)
+static double rollbacks(struct server *running)
 {
     return (double)models_read_counts(running->models).rollbacks;
 }
 
-static double under_way(const struct server *running)
+static double under_way(struct server *running)
 {
     return (double)http_under_way(running->transport);
 }
 
-static double connections(const struct server *running)
+static double connections(struct server *running)
 {
     return (double)http_connections(running->transport);
 }
 
-static double resident_bytes(const struct server *running)
+static double store_up(struct server *running)
+{
+    char why[512];
+    int64_t version;
+    worker *mine = worker_of(running, why, sizeof why);
+    return mine && store_items_version(mine->store, &version) == STORE_OK;
+}
+
+static double resident_bytes(struct server *running)
 {
     (void)running;
     unsigned long long size = 0, resident = 0;
@@ -179,10 +188,11 @@ static double resident_bytes(const struct server *running)
 
 static const struct {
     const char *name, *type, *help;
-    double (*read)(const struct server *);
+    double (*read)(struct server *);
 } figures[] = {
     {"topn_requests_under_way", "gauge", "Requests between their header and the end of their answer", under_way},
     {"topn_connections", "gauge", "Open connections", connections},
+    {"topn_store_up", "gauge", "Whether the store answers", store_up},
     {"topn_events_written_total", "counter", "Events on disk since the start", written_events},
     {"topn_events_waiting", "gauge", "Events that wait for the disk", waiting_events},
     {"topn_event_commits_total", "counter", "Commits of events", commits},
