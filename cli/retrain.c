@@ -98,9 +98,9 @@ static int check_store(const struct retraining *run)
         return CODE_DONE;
     return complain(CODE_FAILED,
                     "store %s holds %" PRIu64 " events, %s was trained on %" PRIu64
-                    ": add them by \"topn events import %s --store %s\", or train without them by --force",
-                    run->events.plain_name, events, run->path, trained_on, source && *source ? source : "DATA",
-                    run->events.plain_name);
+                    ": add them by \"topn events import %s %s\", or train without them by --force",
+                    run->events.plain_name, events, run->path, trained_on, run->events.plain_name,
+                    source && *source ? source : "DATA");
 }
 
 static int train(struct session *session, const struct retraining *run, const topn_data *data, topn_model **out)
