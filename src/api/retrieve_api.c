@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/option_table.h"
 #include "numeric/sparse.h"
+#include "retrieve/diversify.h"
 #include "retrieve/filter.h"
 #include "retrieve/index_build.h"
 #include "retrieve/query.h"
@@ -156,6 +157,25 @@ topn_status topn_explain(topn_query *query, const topn_request *request, uint32_
         return fail(query->context, TOPN_ERROR_ARGUMENT,
                     "topn_explain: item %" PRIu32 " is out of range, the model has %" PRIu32 " items", item, limit);
     return query_explain(query, request, item, contribution_out, bias_out);
+}
+
+topn_status topn_diversify(topn_query *query, double diversity, size_t n, uint32_t *items, float *scores, size_t count)
+{
+    if (!query || (count && (!items || !scores)))
+        return fail(query ? query->context : NULL, TOPN_ERROR_ARGUMENT,
+                    "topn_diversify: query and (unless count is 0) items, scores must not be NULL");
+    if (!(diversity >= 0 && diversity <= 1))
+        return fail(query->context, TOPN_ERROR_ARGUMENT, "topn_diversify: diversity %g is not 0 … 1", diversity);
+    const topn_status status = check_items(query->context, "items", items, count, query->retriever->model->items);
+    if (status != TOPN_OK)
+        return status;
+    for (size_t place = 0; place < count; place++)
+        if (!isfinite(scores[place]))
+            return fail(query->context, TOPN_ERROR_ARGUMENT, "scores[%zu]: %g is not a finite number", place,
+                        (double)scores[place]);
+    if (diversity == 0 || count == 0)
+        return TOPN_OK; /* the order is what it is */
+    return diversify(query->context, query->retriever->model, diversity, n < count ? n : count, items, scores, count);
 }
 
 /* The model's user of every user of the data, where it has users' rows; UINT32_MAX for those it does not know. */
