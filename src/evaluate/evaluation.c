@@ -14,7 +14,8 @@
 #include "retrieve/encode.h"
 #include "retrieve/index_query.h"
 
-#define DEFAULT_METRICS "recall@20,ndcg@20,hit@20,recall-capped@20,recall-capped@50,ndcg@100,coverage"
+#define LIST_METRICS "recall@20,ndcg@20,hit@20,recall-capped@20,recall-capped@50,ndcg@100"
+#define DEFAULT_METRICS LIST_METRICS ",coverage"
 
 static const option_row evaluation_options[] = {
     OPTION_TEXT(evaluation_params, metrics, "metrics", DEFAULT_METRICS,
@@ -225,7 +226,8 @@ static topn_status prepare(topn_context *context, const topn_retriever *retrieve
     const evaluation_params *params = run->params;
     bool contexts;
     const bool is_default = params->metrics && strcmp(params->metrics, DEFAULT_METRICS) == 0;
-    TRY(metric_list_parse(context, params->metrics, run->model->items, is_default, &run->metrics));
+    const char *metrics = is_default && retriever->view ? LIST_METRICS : params->metrics; /* what lists can tell */
+    TRY(metric_list_parse(context, metrics, run->model->items, is_default, &run->metrics));
     if (retriever->view)
         TRY(check_index(context, run, retriever->kind->name));
     TRY(choose_contexts(context, run, hidden, &contexts));
