@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/log.h"
 #include "server/options.h"
 #include "server/server.h"
 #include "session.h"
@@ -110,6 +111,7 @@ static int run(struct session *session)
     server_options options = server_options_default();
     STEP(session_apply(session, NULL));
     STEP(read_options(session, &options));
+    log_quiet(session->quiet);
     code = server_run(&options);
 done:
     return code;

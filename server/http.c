@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -409,10 +411,23 @@ bool http_reload_keys(http *host, char *why, size_t why_size)
     return true;
 }
 
-static bool open_daemon(http *host, char *where, size_t where_size, char *why, size_t why_size)
+static bool read_certificate(http *host, char *why, size_t why_size)
 {
     const server_options *options = host->server->options;
-    uint16_t port;
+    if (!options->tls_certificate)
+        return true;
+    if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES) {
+        snprintf(why, why_size, "--tls-certificate: this libmicrohttpd was built without TLS");
+        return false;
+    }
+    host->certificate = read_text("--tls-certificate", options->tls_certificate, why, why_size);
+    host->key = host->certificate ? read_text("--tls-key", options->tls_key, why, why_size) : NULL;
+    return host->key;
+}
+
+static bool prepare(http *host, char *why, size_t why_size)
+{
+    const server_options *options = host->server->options;
     if (options->keys && !http_reload_keys(host, why, why_size))
         return false;
     host->limits = options->rate > 0 ? limits_create(options->rate) : NULL;
@@ -420,31 +435,10 @@ static bool open_daemon(http *host, char *where, size_t where_size, char *why, s
         snprintf(why, why_size, "out of memory");
         return false;
     }
-    if (!raise_descriptors(options->max_connections, why, why_size))
+    if (!raise_descriptors(options->max_connections, why, why_size) || !read_certificate(host, why, why_size))
         return false;
-    if (options->tls_certificate) {
-        if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES) {
-            snprintf(why, why_size, "--tls-certificate: this libmicrohttpd was built without TLS");
-            return false;
-        }
-        host->certificate = read_text("--tls-certificate", options->tls_certificate, why, why_size);
-        host->key = host->certificate ? read_text("--tls-key", options->tls_key, why, why_size) : NULL;
-        if (!host->key)
-            return false;
-    }
-    host->socket = listen_at(options->address, options->port, &port, why, why_size);
-    if (host->socket < 0)
-        return false;
-    host->daemon = start_daemon(host);
-    if (!host->daemon) {
-        snprintf(why, why_size, "libmicrohttpd does not start%s",
-                 host->certificate ? "; are --tls-certificate and --tls-key a pair of PEM files?" : "");
-        return false;
-    }
-    const bool six = strchr(options->address, ':') != NULL;
-    snprintf(where, where_size, "%s://%s%s%s:%u", host->certificate ? "https" : "http", six ? "[" : "",
-             options->address, six ? "]" : "", (unsigned)port);
-    return true;
+    host->socket = listen_at(options->address, options->port, &host->port, why, why_size);
+    return host->socket >= 0;
 }
 
 static void http_free(http *host)
@@ -462,38 +456,50 @@ static void http_free(http *host)
     free(host);
 }
 
-bool http_start(struct server *running, http **out, char *where, size_t where_size, char *why, size_t why_size)
+http *http_create(struct server *running, char *why, size_t why_size)
 {
     http *made = calloc(1, sizeof *made);
-    *out = NULL;
     if (!made) {
         snprintf(why, why_size, "out of memory");
-        return false;
+        return NULL;
     }
     made->server = running;
     made->socket = -1;
     pthread_mutex_init(&made->lock, NULL);
     pthread_rwlock_init(&made->keys_lock, NULL);
-    running->transport = made;
-    if (open_daemon(made, where, where_size, why, why_size)) {
-        *out = made;
-        return true;
-    }
-    running->transport = NULL;
+    if (prepare(made, why, why_size))
+        return made;
     http_free(made);
-    return false;
+    return NULL;
 }
 
+bool http_start(http *host, char *where, size_t where_size, char *why, size_t why_size)
+{
+    const char *address = host->server->options->address;
+    host->daemon = start_daemon(host);
+    if (!host->daemon) {
+        snprintf(why, why_size, "libmicrohttpd does not start%s",
+                 host->certificate ? "; are --tls-certificate and --tls-key a pair of PEM files?" : "");
+        return false;
+    }
+    const bool six = strchr(address, ':') != NULL;
+    snprintf(where, where_size, "%s://%s%s%s:%u", host->certificate ? "https" : "http", six ? "[" : "", address,
+             six ? "]" : "", (unsigned)host->port);
+    return true;
+}
+
+/* MHD_quiesce_daemon is not for this: in 0.9.75 it and a worker may both take the socket out of the worker's epoll set,
+ * and whoever comes second ends the process. In place of that the socket's number gets a file on which nothing ever
+ * happens. The kernel closes what listened, and takes it out of the sets. */
 void http_quiesce(http *host)
 {
-    if (!host || atomic_exchange(&host->quiesced, true))
+    if (!host || !host->daemon || atomic_exchange(&host->quiesced, true))
         return;
-    const MHD_socket listening = MHD_quiesce_daemon(host->daemon);
-    if (listening != MHD_INVALID_SOCKET)
-        host->socket = listening;
-    if (host->socket >= 0)
-        close(host->socket);
-    host->socket = -1;
+    const int nothing = eventfd(0, EFD_CLOEXEC);
+    if (nothing < 0)
+        return; /* out of files: new connections are answered for as long as this takes */
+    dup3(nothing, host->socket, O_CLOEXEC);
+    close(nothing);
 }
 
 size_t http_under_way(const http *host)
@@ -521,7 +527,9 @@ void http_stop(http *host)
     if (!host)
         return;
     http_quiesce(host);
-    MHD_stop_daemon(host->daemon);
-    host->server->transport = NULL;
+    if (host->daemon) {
+        MHD_stop_daemon(host->daemon);
+        host->socket = -1; /* closed there */
+    }
     http_free(host);
 }

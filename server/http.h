@@ -12,8 +12,11 @@
 
 typedef struct http http;
 
-/* Listens and answers from then on. `where` receives "http://127.0.0.1:8088". false with one line in `why`. */
-bool http_start(struct server *server, http **out, char *where, size_t where_size, char *why, size_t why_size);
+/* Reads keys and certificates and takes the port, before anything that takes time; connections wait from then on. NULL
+ * with one line in `why`. */
+http *http_create(struct server *server, char *why, size_t why_size);
+/* Answers from now on. `where` receives "http://127.0.0.1:8088". */
+bool http_start(http *http, char *where, size_t where_size, char *why, size_t why_size);
 /* The file of keys once more; on failure those in use stay. */
 bool http_reload_keys(http *http, char *why, size_t why_size);
 /* To be called about once a second: closes connections that take too long over one request. */

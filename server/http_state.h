@@ -34,7 +34,8 @@ struct http {
     struct server *server;
     struct MHD_Daemon *daemon;
     char *certificate, *key; /* PEM texts */
-    int socket;              /* that listens; −1: closed, or libmicrohttpd's to close */
+    uint16_t port;
+    int socket; /* that listens; libmicrohttpd's to close once the daemon runs */
     pthread_rwlock_t keys_lock;
     keys *keys;     /* NULL: none are asked for */
     limits *limits; /* NULL: no rate is set */

@@ -93,7 +93,9 @@ static bool start_parts(server *running, char *why)
         snprintf(why, WHY, "out of memory");
         return false;
     }
-    return place_store(running, why) && models_open(options->model, options->retriever, &running->models, why, WHY) &&
+    running->transport = http_create(running, why, WHY);
+    return running->transport && place_store(running, why) &&
+           models_open(options->model, options->retriever, &running->models, why, WHY) &&
            writer_start(running->store, EVENTS_WAITING, &running->writer, why, WHY) == STORE_OK;
 }
 
@@ -114,16 +116,15 @@ static void stop_parts(server *running, int signals)
 static int run(const server_options *options, int signals, char *why)
 {
     server running = {.options = options};
-    http *host = NULL;
     char where[128];
     if (!server_options_check(options, why, WHY))
         return CODE_USAGE;
-    const bool started = start_parts(&running, why) && http_start(&running, &host, where, sizeof where, why, WHY);
+    const bool started = start_parts(&running, why) && http_start(running.transport, where, sizeof where, why, WHY);
     if (started) {
         printf("listening on %s\n", where);
         fflush(stdout);
         serve(&running, signals);
-        http_quiesce(host);
+        http_quiesce(running.transport);
         wait_answers(&running, signals, STOP_SECONDS);
     }
     stop_parts(&running, signals);
