@@ -16,10 +16,6 @@
 
 #include <time.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 enum { REPETITIONS = 15, MOST_KINDS = 8, PLAIN_USERS = 10, WARM = 3 };
 
 typedef struct plan {
@@ -396,12 +392,8 @@ int main(int count, char **arguments)
     topn_options *options;
     char threads[16];
     read_plan(count, arguments, &what);
-#ifdef _OPENMP
     if (!what.threads)
-        what.threads = (uint32_t)omp_get_num_procs();
-#else
-    what.threads = 1;
-#endif
+        what.threads = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
     if (topn_context_create(&context) != TOPN_OK)
         return 1;
     snprintf(threads, sizeof threads, "%" PRIu32, what.threads);

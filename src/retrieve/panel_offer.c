@@ -4,29 +4,93 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/vector.h"
+
 enum { GROUP = 16 }; /* lanes compared at once */
 
-static bool is_seen(const seen_items *seen, uint32_t item)
+/* Floats in the order of integers, and back. */
+static uint32_t key_of(float value)
 {
-    size_t low = 0, high = seen->count;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (seen->items[middle] < item)
-            low = middle + 1;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits >> 31 ? ~bits : bits | UINT32_C(1) << 31;
+}
+
+static float value_of(uint32_t key)
+{
+    const uint32_t bits = key >> 31 ? key ^ UINT32_C(1) << 31 : ~key;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+VECTOR_CLONES
+static uint32_t count_above(const float *scores, size_t count, float value)
+{
+    uint32_t above = 0;
+    for (size_t place = 0; place < count; place++)
+        above += scores[place] > value;
+    return above;
+}
+
+VECTOR_CLONES
+static float least_above(const float *scores, size_t count, float value)
+{
+    float least = INFINITY;
+    for (size_t place = 0; place < count; place++) {
+        const float score = scores[place] > value ? scores[place] : INFINITY;
+        least = score < least ? score : least;
+    }
+    return least;
+}
+
+/* The n-th best of `count` ≥ n scores above −∞: halves the values that it can be until as many as n lie above. */
+static float find_last(const float *scores, size_t count, size_t n)
+{
+    uint32_t low = key_of(-INFINITY), high = key_of(INFINITY); /* n or more lie above low, fewer above high */
+    while (high - low > 1) {
+        const uint32_t middle = low + (high - low) / 2;
+        const uint32_t above = count_above(scores, count, value_of(middle));
+        if (above == n)
+            return least_above(scores, count, value_of(middle));
+        if (above > n)
+            low = middle;
         else
             high = middle;
     }
-    return low < seen->count && seen->items[low] == item;
+    return value_of(high);
 }
 
-static void offer_lane(const panel_offer *offer, size_t lane, uint32_t item, float score)
+float lane_list_cut(lane_list *list)
 {
-    top_list *list = &offer->lists[lane];
-    if (is_seen(&offer->seen[lane], item))
+    if (list->count < list->n)
+        return -INFINITY;
+    const float last = find_last(list->scores, list->count, list->n);
+    size_t equal = list->n - count_above(list->scores, list->count, last), kept = 0; /* that stay, the first ones */
+    for (size_t place = 0; place < list->count; place++) {
+        const float score = list->scores[place];
+        const bool ties = !(score < last) && !(score > last) && equal;
+        list->items[kept] = list->items[place];
+        list->scores[kept] = score;
+        equal -= ties;
+        kept += score > last || ties;
+    }
+    list->count = kept;
+    return last;
+}
+
+static void offer_lane(lane_list *list, float *threshold, uint32_t item, float score)
+{
+    while (list->seen_left && *list->seen < item) {
+        list->seen++;
+        list->seen_left--;
+    }
+    if (list->seen_left && *list->seen == item)
         return;
-    top_list_offer(list, item, score);
-    if (list->count == list->room)
-        offer->thresholds[lane] = list->scores[0];
+    list->items[list->count] = item;
+    list->scores[list->count++] = score;
+    if (list->count == lane_room(list->n))
+        *threshold = lane_list_cut(list);
 }
 
 /* Bit l is set where lane l's score exceeds its threshold; [GROUP]. */
@@ -57,7 +121,7 @@ static inline uint32_t lanes_above(const float *scores, const float *thresholds)
         for (size_t begin = 0; begin < lanes; begin += GROUP)                                                          \
             for (uint32_t above = ABOVE(scores + begin, offer->thresholds + begin); above; above &= above - 1) {       \
                 const size_t lane = begin + (size_t)__builtin_ctz(above);                                              \
-                offer_lane(offer, lane, item, scores[lane]);                                                           \
+                offer_lane(&offer->lists[lane], &offer->thresholds[lane], item, scores[lane]);                         \
             }                                                                                                          \
     }
 

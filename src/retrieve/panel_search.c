@@ -11,6 +11,7 @@
 #include "retrieve/encode.h"
 #include "retrieve/panel.h"
 #include "retrieve/panel_offer.h"
+#include "retrieve/top_list.h"
 
 enum {
     LANES = PANEL_MOST_LANES,
@@ -26,11 +27,17 @@ typedef struct searcher {
     float *tile_block, *tile; /* [PANEL_TILE_ROWS × LANES], aligned */
     float *row;               /* [dimensions] or NULL, for encode_lane */
     fields_scratch *fields;   /* FIELDS only */
-    top_list *lists;          /* [panels × LANES], in items and scores */
+    lane_list *lists;         /* [panels × LANES], in items and scores */
     float *thresholds;        /* [panels × LANES] */
-    uint32_t *items;          /* [panels × LANES × n] */
-    float *scores;            /* [panels × LANES × n] */
+    uint32_t *items;          /* [panels × LANES × lane_room(n)] */
+    float *scores;            /* [panels × LANES × lane_room(n)] */
 } searcher;
+
+/* Items of one user's history. */
+typedef struct seen_items {
+    const uint32_t *items; /* [count], ascending */
+    size_t count;
+} seen_items;
 
 struct panel_search {
     const topn_retriever *retriever;
@@ -47,7 +54,7 @@ struct panel_search {
 
 bool panel_search_serves(const topn_retriever *retriever, size_t n)
 {
-    const uint64_t list_bytes = (uint64_t)LANES * n * (sizeof(uint32_t) + sizeof(float));
+    const uint64_t list_bytes = (uint64_t)LANES * lane_room(n) * (sizeof(uint32_t) + sizeof(float));
     return retriever->rows && !retriever->view && n > 0 && n <= retriever->model->items / LEAST_SHARE &&
            list_bytes <= MOST_LIST_BYTES && !(retriever->cut && retriever->rows->form == TABLE_SPARSE);
 }
@@ -71,8 +78,8 @@ static topn_status create_searcher(topn_context *context, const panel_search *se
         TRY(fields_scratch_create(context, &model->encoder.fields, &own->fields));
     TRY(ALLOCATE(context, users, &own->lists));
     TRY(ALLOCATE(context, users, &own->thresholds));
-    TRY(ALLOCATE(context, users * search->n, &own->items));
-    TRY(ALLOCATE(context, users * search->n, &own->scores));
+    TRY(ALLOCATE(context, users * lane_room(search->n), &own->items));
+    TRY(ALLOCATE(context, users * lane_room(search->n), &own->scores));
 done:
     return status;
 }
@@ -81,7 +88,8 @@ done:
 static size_t choose_panels(const panel_search *search, size_t users)
 {
     const uint64_t panel_bytes = (uint64_t)search->dimensions * LANES * sizeof(float);
-    const uint64_t list_bytes = (uint64_t)LANES * search->n * (sizeof(uint32_t) + sizeof(float)) * search->threads;
+    const uint64_t list_bytes =
+        (uint64_t)LANES * lane_room(search->n) * (sizeof(uint32_t) + sizeof(float)) * search->threads;
     const uint64_t fitting = search->retriever->block_memory * search->threads / (panel_bytes + list_bytes + 1);
     const size_t useful = PANELS_PER_THREAD * search->threads, needed = (users + LANES - 1) / LANES;
     const size_t most = useful < needed ? useful : needed;
@@ -231,10 +239,14 @@ static int encode_all(const panel_search *search, const history *users, size_t c
 
 static void clear_lists(const panel_search *search, searcher *own, size_t count)
 {
-    const size_t panels = (count + LANES - 1) / LANES;
+    const size_t panels = (count + LANES - 1) / LANES, room = lane_room(search->n);
     for (size_t lane = 0; lane < panels * LANES; lane++) {
-        own->lists[lane] = (top_list){
-            .items = own->items + lane * search->n, .scores = own->scores + lane * search->n, .room = search->n};
+        own->lists[lane] =
+            (lane_list){.items = own->items + lane * room, .scores = own->scores + lane * room, .n = search->n};
+        if (lane < count) {
+            own->lists[lane].seen = search->seen[lane].items;
+            own->lists[lane].seen_left = search->seen[lane].count;
+        }
         own->thresholds[lane] = lane < count ? -INFINITY : INFINITY;
     }
 }
@@ -248,7 +260,6 @@ static void search_tile(const panel_search *search, searcher *own, size_t count,
         .panel = panel_of(search, panel), .tile = own->tile, .lanes = panel_lanes(users), .users = users};
     const panel_offer offer = {.lists = own->lists + panel * LANES,
                                .thresholds = own->thresholds + panel * LANES,
-                               .seen = search->seen + panel * LANES,
                                .priors = model->table.priors,
                                .biases = model->table.biases,
                                .refused = filter->refused};
@@ -260,11 +271,12 @@ static void search_tile(const panel_search *search, searcher *own, size_t count,
 }
 
 /* One user's lists of all threads. */
-static size_t merge_lists(const panel_search *search, size_t user, uint32_t *item_out, float *score_out)
+static size_t merge_lists(panel_search *search, size_t user, uint32_t *item_out, float *score_out)
 {
     top_list best = {.items = item_out, .scores = score_out, .room = search->n};
     for (size_t index = 0; index < search->threads; index++) {
-        const top_list *list = &search->searchers[index].lists[user];
+        lane_list *list = &search->searchers[index].lists[user];
+        lane_list_cut(list);
         for (size_t place = 0; place < list->count; place++)
             top_list_offer(&best, list->items[place], list->scores[place]);
     }

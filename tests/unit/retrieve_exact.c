@@ -273,15 +273,46 @@ static void several_tiles_equal_the_full_sort(void **state)
     }
 }
 
+/* One lane's list against a sort of what was offered. */
+static void check_lane(lane_list *list, const float *given, const unsigned char *refused, const uint32_t *seen,
+                       size_t seen_count, uint32_t items, size_t lanes)
+{
+    static float column[300];
+    static uint32_t order[300];
+    size_t count = 0;
+    for (uint32_t item = 0; item < items; item++) {
+        bool allowed = !refused[item];
+        for (size_t place = 0; place < seen_count; place++)
+            allowed &= seen[place] != item;
+        column[item] = given[item * lanes];
+        if (allowed && column[item] > -INFINITY)
+            order[count++] = item;
+    }
+    sorted_scores = column;
+    qsort(order, count, sizeof *order, compare_items);
+    const float last = lane_list_cut(list);
+    const size_t expected = list->n < count ? list->n : count;
+    assert_int_equal(list->count, expected);
+    assert_true(count < list->n ? last == -INFINITY : last == column[order[list->n - 1]]);
+    for (size_t place = 0; place < expected; place++) {
+        bool found = false;
+        for (size_t rank = 0; rank < expected; rank++)
+            found |= order[rank] == list->items[place];
+        assert_true(found);
+        assert_true(list->scores[place] == column[list->items[place]]);
+        assert_true(place == 0 || list->items[place - 1] < list->items[place]);
+    }
+}
+
 /* The step from a tile to the lists, at every vector width: NaN and −∞ never count, +∞ does. */
 static void offers_at_every_width(void **state)
 {
     (void)state;
-    enum { HEIGHT = 120, MOST_LANES = PANEL_MOST_LANES, ROOM = 9 };
-    static float tile[HEIGHT * MOST_LANES], given[HEIGHT * MOST_LANES], column[HEIGHT], thresholds[MOST_LANES];
-    static uint32_t items[MOST_LANES][ROOM], order[HEIGHT];
+    enum { HEIGHT = 300, FIRST = 170, MOST_LANES = PANEL_MOST_LANES, ROOM = 200 };
+    static float tile[HEIGHT * MOST_LANES], given[HEIGHT * MOST_LANES], thresholds[MOST_LANES];
+    static uint32_t items[MOST_LANES][ROOM];
     static float scores[MOST_LANES][ROOM];
-    const uint32_t seen_list[] = {3, 17, 18, 119};
+    const uint32_t seen[] = {3, 17, 18, 119, 299};
     unsigned char refused[HEIGHT];
     for (uint32_t item = 0; item < HEIGHT; item++)
         refused[item] = item % 13 == 4;
@@ -289,44 +320,60 @@ static void offers_at_every_width(void **state)
         given[at] = at % 31 == 3   ? -INFINITY
                     : at % 47 == 5 ? NAN
                     : at % 97 == 2 ? INFINITY
-                                   : roundf(8.0f * random_value(3, at)) * 0.25f;
+                    : at % 2       ? roundf(8.0f * random_value(3, at)) * 0.25f
+                                   : random_value(4, at);
     for (int vector = 4; vector <= 16; vector *= 2) {
         if (!panel_supports(vector))
             continue;
         for (size_t lanes = 16; lanes <= MOST_LANES; lanes += 16) {
-            top_list lists[MOST_LANES];
-            seen_items seen[MOST_LANES];
+            lane_list lists[MOST_LANES];
             const size_t users = lanes - 3;
             for (size_t lane = 0; lane < lanes; lane++) {
-                lists[lane] = (top_list){.items = items[lane], .scores = scores[lane], .room = 1 + lane % ROOM};
-                seen[lane] = (seen_items){.items = seen_list, .count = lane % 5};
+                lists[lane] = (lane_list){.items = items[lane],
+                                          .scores = scores[lane],
+                                          .n = lane == 5 ? 100 : 1 + lane % 9,
+                                          .seen = seen,
+                                          .seen_left = lane % 6};
+                assert_true(lane_room(lists[lane].n) <= ROOM);
                 thresholds[lane] = lane < users ? -INFINITY : INFINITY;
             }
-            const panel_offer offer = {.lists = lists, .thresholds = thresholds, .seen = seen, .refused = refused};
+            const panel_offer offer = {.lists = lists, .thresholds = thresholds, .refused = refused};
             memcpy(tile, given, HEIGHT * lanes * sizeof *tile);
-            panel_offer_tile(&offer, tile, lanes, 0, 70, vector);
-            panel_offer_tile(&offer, tile + 70 * lanes, lanes, 70, HEIGHT - 70, vector);
-            for (size_t lane = 0; lane < users; lane++) {
-                size_t count = 0;
-                for (uint32_t item = 0; item < HEIGHT; item++) {
-                    bool allowed = !refused[item];
-                    for (size_t place = 0; place < lane % 5; place++)
-                        allowed &= seen_list[place] != item;
-                    column[item] = given[item * lanes + lane];
-                    if (allowed && column[item] > -INFINITY)
-                        order[count++] = item;
-                }
-                sorted_scores = column;
-                qsort(order, count, sizeof *order, compare_items);
-                top_list_sort(&lists[lane]);
-                assert_int_equal(lists[lane].count, lists[lane].room < count ? lists[lane].room : count);
-                for (size_t rank = 0; rank < lists[lane].count; rank++) {
-                    assert_int_equal(lists[lane].items[rank], order[rank]);
-                    assert_true(lists[lane].scores[rank] >= column[order[rank]]);
-                }
-            }
+            panel_offer_tile(&offer, tile, lanes, 0, FIRST, vector);
+            panel_offer_tile(&offer, tile + FIRST * lanes, lanes, FIRST, HEIGHT - FIRST, vector);
+            for (size_t lane = 0; lane < users; lane++)
+                check_lane(&lists[lane], given + lane, refused, seen, lane % 6, HEIGHT, lanes);
             for (size_t lane = users; lane < lanes; lane++)
                 assert_int_equal(lists[lane].count, 0);
+        }
+    }
+}
+
+/* All equal, all +∞, rising, falling, mixed signs and zeros of both. */
+static void cuts_leave_the_best(void **state)
+{
+    (void)state;
+    enum { ROOM = 130 };
+    uint32_t items[ROOM];
+    float scores[ROOM], given[ROOM];
+    const unsigned char refused[ROOM] = {0};
+    for (int kind = 0; kind < 6; kind++) {
+        for (size_t n = 1; n <= 66; n += 5) {
+            for (size_t count = 0; count <= lane_room(n); count += 13) {
+                for (uint32_t item = 0; item < count; item++) {
+                    const float mixed = random_value(9, item) > 0 ? 0.0f : -0.0f;
+                    given[item] = kind == 0   ? 0.25f
+                                  : kind == 1 ? INFINITY
+                                  : kind == 2 ? (float)item
+                                  : kind == 3 ? -(float)item
+                                  : kind == 4 ? mixed
+                                              : ldexpf(random_value(10, item), (int)item % 40 - 20);
+                    items[item] = item;
+                    scores[item] = given[item];
+                }
+                lane_list list = {.items = items, .scores = scores, .count = count, .n = n};
+                check_lane(&list, given, refused, NULL, 0, (uint32_t)count, 1);
+            }
         }
     }
 }
@@ -334,6 +381,7 @@ static void offers_at_every_width(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cuts_leave_the_best),
         cmocka_unit_test(offers_at_every_width),
         cmocka_unit_test(every_form_equals_the_full_sort),
         cmocka_unit_test(several_tiles_equal_the_full_sort),
