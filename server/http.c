@@ -2,16 +2,12 @@
 #include "http.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "http_state.h"
@@ -25,90 +21,7 @@ enum {
     DRAINED = 4,            /* of a refused body so many times the limit are read, that the client reads the answer */
     SPARE_DESCRIPTORS = 64, /* files beside the connections */
     POOL_BESIDE_HEADER = 8192, /* bytes of a connection for the answer's header and libmicrohttpd's lists */
-    MICROSECONDS = 1000000,
-    TICK = MICROSECONDS / 5
 };
-
-uint64_t exchange_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * MICROSECONDS + (uint64_t)now.tv_nsec / 1000;
-}
-
-static connection *connection_of(struct MHD_Connection *from)
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(from, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info ? info->socket_context : NULL;
-}
-
-/* ---- The life of a connection -------------------------------------------------------------------------------- */
-
-static void on_connection(void *cls, struct MHD_Connection *from, void **socket_context,
-                          enum MHD_ConnectionNotificationCode event)
-{
-    http *host = cls;
-    connection *own = *socket_context;
-    if (event == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(from, MHD_CONNECTION_INFO_CONNECTION_FD);
-        own = info ? calloc(1, sizeof *own) : NULL;
-        *socket_context = own;
-        if (!own)
-            return;
-        atomic_fetch_add(&host->connected, 1);
-        own->socket = (int)info->connect_fd;
-        atomic_init(&own->since, exchange_clock());
-        pthread_mutex_lock(&host->lock);
-        own->after = host->connections;
-        if (own->after)
-            own->after->before = own;
-        host->connections = own;
-        pthread_mutex_unlock(&host->lock);
-    } else if (own) {
-        pthread_mutex_lock(&host->lock);
-        *(own->before ? &own->before->after : &host->connections) = own->after;
-        if (own->after)
-            own->after->before = own->before;
-        pthread_mutex_unlock(&host->lock);
-        free(own);
-        *socket_context = NULL;
-        atomic_fetch_sub(&host->connected, 1);
-    }
-}
-
-/* Whether the client has closed its side, and all it sent was read. libmicrohttpd does not see this where the end comes
- * together with the last bytes of a half request: it waits for an event that has been. */
-static bool has_hung_up(const connection *own)
-{
-    struct pollfd end = {.fd = own->socket, .events = POLLRDHUP};
-    int unread = 0;
-    return poll(&end, 1, 0) == 1 && ioctl(own->socket, FIONREAD, &unread) == 0 && !unread;
-}
-
-/* libmicrohttpd closes connections on which nothing moves; one byte a second moves, and would hold a connection for
- * ever. Idle between two requests plus one request may take twice the limit. */
-static bool is_overdue(connection *own, uint64_t now, uint64_t limit)
-{
-    const int state = atomic_load(&own->state);
-    const bool hung_up = state == CONNECTION_READS && has_hung_up(own), before = own->hung_up;
-    own->hung_up = hung_up;
-    const uint64_t since = atomic_load(&own->since);
-    return (hung_up && before) || (state != CONNECTION_WORKS && now > since && now - since > limit);
-}
-
-void http_tick(http *host)
-{
-    const uint64_t now = exchange_clock();
-    const uint64_t limit = (uint64_t)host->server->options->connection_seconds * 2 * MICROSECONDS;
-    if (now - host->ticked < TICK)
-        return;
-    host->ticked = now;
-    pthread_mutex_lock(&host->lock);
-    for (connection *own = host->connections; own; own = own->after)
-        if (is_overdue(own, now, limit))
-            shutdown(own->socket, SHUT_RDWR); /* its thread sees the end and closes it */
-    pthread_mutex_unlock(&host->lock);
-}
 
 /* ---- The life of a request ----------------------------------------------------------------------------------- */
 
@@ -153,12 +66,8 @@ static void on_end(void *cls, struct MHD_Connection *from, void **con_cls, enum 
 {
     http *host = cls;
     exchange *ended = *con_cls;
-    connection *own = connection_of(from);
     *con_cls = NULL;
-    if (own) {
-        atomic_store(&own->since, exchange_clock());
-        atomic_store(&own->state, CONNECTION_READS);
-    }
+    connection_turn(from, CONNECTION_READS);
     if (!ended)
         return;
     atomic_fetch_sub(&host->body_bytes, ended->capacity);
@@ -251,22 +160,12 @@ static void run(exchange *one)
                     request->route->path);
 }
 
-/* Whose turn it is; the client's time begins. */
-static void turn(const exchange *one, connection_state state)
-{
-    connection *own = connection_of(one->connection);
-    if (!own)
-        return;
-    atomic_store(&own->since, exchange_clock());
-    atomic_store(&own->state, state);
-}
-
 static enum MHD_Result queue_answer(exchange *one)
 {
     if (one->queued || !one->response)
         return one->queued ? MHD_YES : MHD_NO;
     one->queued = true;
-    turn(one, CONNECTION_SENDS);
+    connection_turn(one->connection, CONNECTION_SENDS);
     if (atomic_load(&one->http->quiesced))
         MHD_add_response_header(one->response, "Connection", "close");
     return MHD_queue_response(one->connection, (unsigned)one->status, one->response);
@@ -311,7 +210,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *from, const 
     }
     if (!one->handled && !one->response) {
         one->handled = true;
-        turn(one, CONNECTION_WORKS);
+        connection_turn(one->connection, CONNECTION_WORKS);
         run(one);
         if (one->deferred)
             return MHD_YES; /* comes back here when it is resumed, which it may be by now */
@@ -389,8 +288,8 @@ static struct MHD_Daemon *start_daemon(http *host)
     return MHD_start_daemon(flags, 0, NULL, NULL, on_request, host, MHD_OPTION_EXTERNAL_LOGGER, drop_complaint, NULL,
                             MHD_OPTION_LISTEN_SOCKET, host->socket, MHD_OPTION_URI_LOG_CALLBACK, on_line, host,
                             MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_end,
-                            host, MHD_OPTION_NOTIFY_CONNECTION, on_connection, host, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_TIMEOUT,
+                            host, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, host, MHD_OPTION_STRICT_FOR_CLIENT,
+                            1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_TIMEOUT,
                             options->connection_seconds, MHD_OPTION_CONNECTION_LIMIT,
                             (unsigned)options->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                             2 * options->max_header + POOL_BESIDE_HEADER, MHD_OPTION_ARRAY, workers > 1 ? pool : none,

@@ -47,6 +47,11 @@ struct http {
     uint64_t ticked;         /* microseconds: the last look at all of them */
 };
 
+/* libmicrohttpd's MHD_NotifyConnectionCallback: keeps the list; cls is the http. */
+void connection_changed(void *cls, struct MHD_Connection *from, void **socket_context,
+                        enum MHD_ConnectionNotificationCode event);
+/* Whose turn it is from now on; the client's time begins. */
+void connection_turn(struct MHD_Connection *from, connection_state state);
 /* Looks at the header of a request; a request that may not go on has a reply made. */
 void admit(exchange *exchange, const char *method);
 /* The part of it that asks who sends, and how often. */
