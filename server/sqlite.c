@@ -100,7 +100,8 @@ static bool is_full(int system_error)
 
 store_status sqlite_fault(sqlite_store *self, int result)
 {
-    const int system_error = self->db ? sqlite3_system_errno(self->db) : 0;
+    const int last_error = errno, kept_error = self->db ? sqlite3_system_errno(self->db) : 0;
+    const int system_error = kept_error ? kept_error : last_error; /* SQLite keeps none of a commit's */
     const char *text = self->db ? sqlite3_errmsg(self->db) : sqlite3_errstr(result);
     switch (result & 0xff) {
     case SQLITE_FULL:
@@ -294,6 +295,7 @@ const char *sqlite_column(sqlite3_stmt *statement, int at)
 store_status sqlite_number(sqlite_store *self, prepared which, int64_t *out)
 {
     sqlite3_stmt *statement = self->statements[which];
+    errno = 0;
     const int result = sqlite3_step(statement);
     *out = result == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
     const store_status status = result == SQLITE_ROW    ? STORE_OK
