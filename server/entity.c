@@ -12,7 +12,7 @@
 
 /* Fields of requests that are kept as attributes of these names. */
 static const char *const kept_fields[] = {"Labels", "Categories", "Timestamp", "Comment", "Subscribe"};
-enum { KEPT_FIELDS = sizeof kept_fields / sizeof *kept_fields, ID_LENGTH = 255 };
+enum { KEPT_FIELDS = sizeof kept_fields / sizeof *kept_fields, MOST_LISTED = 1000 };
 /* Attribute of an item that was deleted while the model knows it. */
 static const char buried[] = "Deleted";
 
@@ -257,7 +257,7 @@ static void visit(const stored_entity *entity, void *user_data)
 void entity_list(call *request, entity_kind kind, const char *field)
 {
     uint64_t n;
-    if (!call_number(request, "n", 1, request->server->options->max_n, &n) || !call_worker(request))
+    if (!call_number(request, "n", 1, MOST_LISTED, &n) || !call_worker(request))
         return;
     const char *cursor = call_parameter(request, "cursor");
     listing out = {.list = json_array(), .kind = kind};

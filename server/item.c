@@ -58,7 +58,7 @@ static void delete_item(call *request)
 
 static const route_parameter list_parameters[] = {
     {.name = "cursor", .type = "string", .help = "the Cursor of the page before"},
-    {.name = "n", .type = "integer", .standard = "100", .help = "items of a page, 1 to the server's --max-number"}};
+    {.name = "n", .type = "integer", .standard = "100", .help = "items of a page, 1 to 1000"}};
 
 const route route_item_put = {
     .method = "POST",

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "items.h"
 
-#include "awaited.h"
 #include "generation.h"
 
 #include <jansson.h>
@@ -79,8 +78,7 @@ void item_state_release(item_state *state)
         topn_filter_free(state->filters[at].filter);
     }
     topn_filter_free(state->available);
-    if (topn_attributes_free)
-        topn_attributes_free(state->attributes);
+    topn_attributes_free(state->attributes);
     topn_context_free(state->context);
     pthread_mutex_destroy(&state->attributes_lock);
     pthread_mutex_destroy(&state->filters_lock);
@@ -124,7 +122,7 @@ static bool set_attribute(item_state *state, uint32_t item, const char *name, co
 
 static bool set_attributes(item_state *state, uint32_t item, const char *text)
 {
-    json_t *attributes = text && topn_attributes_set ? json_loads(text, 0, NULL) : NULL;
+    json_t *attributes = text ? json_loads(text, 0, NULL) : NULL;
     const char *name;
     json_t *value;
     bool set = true;
@@ -216,13 +214,11 @@ static item_state *build(const item_catalog *all, store *from, generation *in_us
     pthread_mutex_init(&state->attributes_lock, NULL);
     pthread_mutex_init(&state->filters_lock, NULL);
     uint64_t unknown;
-    const bool built =
-        topn_context_create(&state->context) == TOPN_OK &&
-        (!topn_attributes_create ||
-         topn_attributes_create(state->context, in_use->model, &state->attributes) == TOPN_OK) &&
-        (!all->attributes_file || !topn_attributes_read ||
-         topn_attributes_read(state->context, state->attributes, all->attributes_file, &unknown) == TOPN_OK) &&
-        read_items(state, from);
+    const bool built = topn_context_create(&state->context) == TOPN_OK &&
+                       topn_attributes_create(state->context, in_use->model, &state->attributes) == TOPN_OK &&
+                       (!all->attributes_file || topn_attributes_read(state->context, state->attributes,
+                                                                      all->attributes_file, &unknown) == TOPN_OK) &&
+                       read_items(state, from);
     if (built)
         return state;
     const char *message = state->context ? topn_context_message(state->context) : "";
@@ -388,6 +384,36 @@ static topn_filter *lend(item_state *state, kept_filter *kept)
     return kept->filter;
 }
 
+/* Only what is not hidden stays in the filter. The same filter, or a new one in its place; NULL with a message. */
+static topn_filter *take_hidden(const item_state *state, topn_filter *filter)
+{
+    const uint32_t count = topn_model_items(state->generation->model);
+    unsigned char *allowed = state->available ? malloc(count + 1) : NULL;
+    topn_filter *both = NULL;
+    if (!state->available)
+        return filter;
+    for (uint32_t item = 0; allowed && item < count; item++)
+        allowed[item] = topn_filter_allows(filter, item) && topn_filter_allows(state->available, item);
+    if (allowed)
+        (void)topn_filter_create_flags(state->context, state->generation->model, allowed, &both);
+    free(allowed);
+    topn_filter_free(filter);
+    return both;
+}
+
+/* The compiled expression. Attributes and context belong to one thread at a time. */
+static topn_filter *compile(item_state *state, const char *expression, char *why, size_t why_size)
+{
+    topn_filter *filter = NULL;
+    pthread_mutex_lock(&state->attributes_lock);
+    if (topn_filter_create(state->context, state->attributes, expression, &filter) == TOPN_OK)
+        filter = take_hidden(state, filter);
+    if (!filter)
+        snprintf(why, why_size, "%s", topn_context_message(state->context));
+    pthread_mutex_unlock(&state->attributes_lock);
+    return filter;
+}
+
 const topn_filter *item_state_filter(item_state *state, const char *expression, char *why, size_t why_size)
 {
     if (strlen(expression) > LONGEST_EXPRESSION) {
@@ -402,15 +428,10 @@ const topn_filter *item_state_filter(item_state *state, const char *expression, 
     if (filter)
         return filter;
 
-    pthread_mutex_lock(&state->attributes_lock);
-    if (!topn_filter_create)
-        snprintf(why, why_size, "expressions are not served yet");
-    else if (topn_filter_create(state->context, state->attributes, expression, &filter) != TOPN_OK)
-        snprintf(why, why_size, "%s", topn_context_message(state->context));
-    pthread_mutex_unlock(&state->attributes_lock);
-    char *copy = filter ? strdup(expression) : NULL;
+    filter = compile(state, expression, why, why_size);
     if (!filter)
         return NULL;
+    char *copy = strdup(expression);
 
     pthread_mutex_lock(&state->filters_lock);
     kept = find_filter(state, expression); /* somebody else was as fast */

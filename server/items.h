@@ -28,8 +28,8 @@ void items_touch(item_catalog *items);
 const topn_filter *item_state_available(const item_state *state);
 /* The store's title of an item, else the model's; NULL where neither has one. Lent. */
 const char *item_state_title(const item_state *state, uint32_t item);
-/* The filter of an expression, kept for the next request; NULL with `why` for a wrong expression. Lent until
- * item_state_return, of which each filter needs one. */
+/* The items that an expression holds for and that are not hidden, kept for the next request; NULL with `why` for a
+ * wrong expression. Lent until item_state_return, of which each filter needs one. */
 const topn_filter *item_state_filter(item_state *state, const char *expression, char *why, size_t why_size);
 void item_state_return(item_state *state, const topn_filter *filter);
 

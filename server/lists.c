@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "answer.h"
-#include "awaited.h"
 
 enum {
     REASONS = 3,     /* items of the history that an explanation names */
@@ -110,7 +109,7 @@ json_t *list_of_request(question *asked, const topn_request *request)
     if (!reserve(asked, count))
         return NULL;
     topn_status status = topn_recommend(asked->query, request, count, mine->items, mine->scores, &found);
-    if (status == TOPN_OK && how->diversity > 0.0 && topn_diversify)
+    if (status == TOPN_OK && how->diversity > 0.0)
         status = topn_diversify(asked->query, how->diversity, wanted < found ? wanted : found, mine->items,
                                 mine->scores, found);
     if (status != TOPN_OK) {

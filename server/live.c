@@ -9,7 +9,8 @@
 /* What store_history visits, in the model's numbering. */
 typedef struct gathering {
     const topn_model *model;
-    live_event *events; /* [count] of [capacity] */
+    int64_t learned_until; /* events up to this time may be what the model was trained on */
+    live_event *events;    /* [count] of [capacity] */
     size_t count, capacity, unknown;
     bool failed; /* no memory */
 } gathering;
@@ -37,7 +38,8 @@ static void gather(const stored_event *event, void *user_data)
                                            .weight = event->weight,
                                            .order = all->count,
                                            .deleted = event->deleted,
-                                           .replaced = event->replaced || event->deleted};
+                                           .replaced = event->replaced || event->deleted,
+                                           .learned = event->time <= all->learned_until};
     all->count++;
 }
 
@@ -70,18 +72,22 @@ static size_t join_events(live_event *events, size_t count)
     return kept;
 }
 
-/* The events that change something: an item that was not in the history cannot leave it. */
-static size_t drop_idle(const uint32_t *items, size_t length, live_event *events, size_t count)
+/* The events that change something: an item that was not in the history cannot leave it; one that was there does not
+ * come anew, but for models that take weights. */
+static size_t drop_idle(const live_history *kept, bool weighted, live_event *events, size_t count)
 {
-    size_t kept = 0, place = 0;
+    size_t left = 0, place = 0;
     for (size_t at = 0; at < count; at++) {
-        while (place < length && items[place] < events[at].item)
+        const live_event *event = &events[at];
+        const bool leaves = event->deleted || event->weight <= 0.0;
+        while (place < kept->length && kept->items[place] < event->item)
             place++;
-        const bool there = place < length && items[place] == events[at].item;
-        if (there || !(events[at].deleted || events[at].weight <= 0.0))
-            events[kept++] = events[at];
+        const bool there = place < kept->length && kept->items[place] == event->item;
+        const bool known = there && !leaves && (!weighted || (event->learned && !event->replaced));
+        if (there ? !known : !leaves)
+            events[left++] = *event;
     }
-    return kept;
+    return left;
 }
 
 static void put(live_history *out, uint32_t item, double weight)
@@ -116,6 +122,12 @@ static void merge(const live_history *kept, const live_event *events, size_t cou
     }
 }
 
+static bool takes_weights(const generation *in_use)
+{
+    const char *told = generation_metadata(in_use, "topn.use_weights");
+    return !told || strcmp(told, "true") == 0;
+}
+
 bool live_merge(const generation *in_use, const char *user, live_event *events, size_t count, live_history *out)
 {
     *out = (live_history){.lent = true};
@@ -124,7 +136,7 @@ bool live_merge(const generation *in_use, const char *user, live_event *events, 
         out->known_to_model = out->length > 0;
     }
     count = join_events(events, count);
-    count = drop_idle(out->items, out->length, events, count);
+    count = drop_idle(out, takes_weights(in_use), events, count);
     if (count == 0)
         return true;
     const live_history kept = *out;
@@ -154,6 +166,7 @@ static store_status read_trained(worker *mine, const generation *in_use)
     const store_status status = store_read_note(mine->store, name, &text);
     if (status != STORE_OK && status != STORE_NOT_FOUND)
         return status;
+    mine->trained_here = text != NULL;
     mine->trained_through = text ? strtoll(text, NULL, 10) : 0;
     mine->trained_known = true;
     free(text);
@@ -165,6 +178,7 @@ store_status live_read(worker *mine, const generation *in_use, const char *user,
     gathering all = {.model = in_use->model};
     *out = (live_history){0};
     store_status status = read_trained(mine, in_use);
+    all.learned_until = mine->trained_here ? INT64_MIN : in_use->written;
     if (status == STORE_OK)
         status = store_history(mine->store, user, mine->trained_through, LIVE_PAIRS, gather, &all);
     if (status == STORE_NOT_FOUND)

@@ -3,7 +3,9 @@
  * Users as they are now (P2 §6.3): what the model was trained on, and what the store has had since. Each encoder's own
  * rule makes φ of it: a bag sums its rows anew, a model of solved rows solves anew, and only a user of whom the store
  * says nothing new is answered with his trained row. Events that the model was trained on are in its histories already:
- * only those after the number in the store's note "trained.<version>" are new (none: all of them are).
+ * only those after the number in the store's note "trained.<version>" are new. Without that note (a model that was
+ * trained elsewhere, whose log may have been imported) events that are older than the model's file and of an item that
+ * is in his history there are the ones it was trained on.
  */
 #ifndef TOPN_SERVER_LIVE_H
 #define TOPN_SERVER_LIVE_H
@@ -32,6 +34,7 @@ typedef struct live_event {
     size_t order;  /* events of an item count in this order */
     bool deleted;  /* the item leaves the history */
     bool replaced; /* what came before no longer counts */
+    bool learned;  /* the model's history has it already, where it has the item */
 } live_event;
 
 /* The model's history of the user, then the store's events: weights of both summed, deletions taken out, and items left

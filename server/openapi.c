@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The interface as an OpenAPI 3.0.3 document, made from routes.def.
+ * The interface as an OpenAPI 3.1 document, made from routes.def.
  */
 #include <pthread.h>
 #include <string.h>
@@ -127,7 +127,7 @@ static json_t *document(void)
                   "status", "type", "integer", "code", "type", "string", "message", "type", "string");
     json_t *schemes = json_pack("{s:{s:s,s:s,s:s},s:{s:s,s:s}}", "key", "type", "apiKey", "in", "header", "name",
                                 "X-API-Key", "bearer", "type", "http", "scheme", "bearer");
-    return json_pack("{s:s,s:{s:s,s:s,s:s},s:o,s:[{s:[]},{s:[]}],s:{s:{s:o},s:o}}", "openapi", "3.0.3", "info", "title",
+    return json_pack("{s:s,s:{s:s,s:s,s:s},s:o,s:[{s:[]},{s:[]}],s:{s:{s:o},s:o}}", "openapi", "3.1.0", "info", "title",
                      "topn", "version", topn_version(), "description",
                      "Recommendations of a trained model, changed by events as they arrive.", "paths", paths,
                      "security", "key", "bearer", "components", "schemas", "Error", error, "securitySchemes", schemes);
@@ -155,7 +155,7 @@ static void answer_openapi(call *request)
 const route route_openapi = {
     .method = "GET",
     .path = "/openapi.json",
-    .summary = "this interface as an OpenAPI 3.0 document",
+    .summary = "this interface as an OpenAPI 3.1 document",
     .permission = PERMIT_ALL,
     .answer = "{\"type\":\"object\"}",
     .handle = answer_openapi,

@@ -83,7 +83,7 @@ static void delete_user(call *request)
 
 static const route_parameter list_parameters[] = {
     {.name = "cursor", .type = "string", .help = "the Cursor of the page before"},
-    {.name = "n", .type = "integer", .standard = "100", .help = "users of a page, 1 to the server's --max-number"}};
+    {.name = "n", .type = "integer", .standard = "100", .help = "users of a page, 1 to 1000"}};
 
 const route route_user_put = {
     .method = "POST",

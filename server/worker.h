@@ -15,7 +15,8 @@ typedef struct worker {
     topn_context *context; /* one thread */
     store *store;
     generation *generation;    /* that the queries are for, with a reference of the worker's own; NULL at first */
-    bool trained_known;        /* trained_through has been read */
+    bool trained_known;        /* trained_here and trained_through have been read */
+    bool trained_here;         /* on the events of this store */
     int64_t trained_through;   /* number of the last stored event that it was trained on, 0 = none (live.h) */
     topn_query *query, *exact; /* over generation->retriever and ->exact */
     uint32_t *items;           /* [capacity] scratch */

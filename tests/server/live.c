@@ -10,6 +10,8 @@
 #include <math.h>
 
 enum { USERS = 8, ITEMS = 20, ROUNDS = 60 };
+/* Later than the model's file. */
+#define AFTER INT64_C(32503680000)
 
 static topn_context *context;
 static char *folder, *place;
@@ -41,6 +43,7 @@ static void write_model(const char *path)
     topn_model *model;
     check(topn_data_copy_csr(context, USERS - 2, ITEMS - 2, indptr, indices, values, &data));
     check(topn_options_create(context, TOPN_KIND_METHOD, "ease", &options));
+    check(topn_options_set(context, options, "values", "weight"));
     check(topn_train(context, data, options, NULL, &model));
     check(topn_model_save(context, model, path));
     topn_model_free(model);
@@ -134,7 +137,7 @@ static void append(uint32_t user, uint32_t item, double weight, bool deleted)
     snprintf(user_name, sizeof user_name, "%u", user);
     snprintf(item_name, sizeof item_name, "%u", item);
     const stored_event event = {
-        .user = user_name, .item = item_name, .weight = weight, .time = 1000, .kind = "", .deleted = deleted};
+        .user = user_name, .item = item_name, .weight = weight, .time = AFTER, .kind = "", .deleted = deleted};
     assert_int_equal(append_one(mine->store, &event), STORE_OK);
     double *entry = &account[user][item];
     if (deleted)
@@ -159,7 +162,7 @@ static void test_events(void **state)
     for (size_t round = 0; round < ROUNDS; round++) {
         bits = bits * 1664525u + 1013904223u;
         const uint32_t user = (bits >> 8) % USERS, item = (bits >> 12) % ITEMS;
-        append(user, item, 0.25 + (double)((bits >> 20) % 8), (bits >> 28) % 3 == 0);
+        append(user, item, 0.37 + (double)((bits >> 20) % 8), (bits >> 28) % 3 == 0);
         check_user(user);
     }
     for (uint32_t user = 0; user < USERS; user++)
@@ -238,6 +241,40 @@ static void test_trained_through(void **state)
     free(elsewhere);
 }
 
+/* Of a model that was trained elsewhere: its log, imported, is nothing new; what came after the file is. */
+static void test_imported(void **state)
+{
+    (void)state;
+    const uint32_t *items;
+    const float *weights;
+    live_history found;
+    store *fresh = mine->store;
+    char *elsewhere = join_path(folder, "imported");
+    mine->store = open_store(elsewhere);
+    mine->trained_known = false;
+    const size_t length = topn_model_history(in_use->model, 2, &items, &weights);
+    for (size_t at = 0; at < length; at++) {
+        const stored_event event = {.user = "2",
+                                    .item = topn_model_item_id(in_use->model, items[at]),
+                                    .weight = (double)weights[at],
+                                    .time = 1000,
+                                    .kind = ""};
+        assert_int_equal(append_one(mine->store, &event), STORE_OK);
+    }
+    assert_int_equal(live_read(mine, in_use, "2", &found), STORE_OK);
+    assert_true(found.lent);
+    live_clear(&found);
+    stored_event event = {.user = "2", .item = "17", .weight = 1, .time = 1000, .kind = ""};
+    assert_int_equal(append_one(mine->store, &event), STORE_OK);
+    assert_int_equal(live_read(mine, in_use, "2", &found), STORE_OK);
+    assert_int_equal(found.length, length + (items[length - 1] != 17));
+    live_clear(&found);
+    mine->trained_known = false;
+    store_close(mine->store);
+    mine->store = fresh;
+    free(elsewhere);
+}
+
 /* Histories that a request brings: duplicates are summed, order is no matter, nothing or less is no event. */
 static void test_given(void **state)
 {
@@ -262,8 +299,8 @@ static void test_given(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_new),     cmocka_unit_test(test_events), cmocka_unit_test(test_idle_events),
-        cmocka_unit_test(test_trained_through), cmocka_unit_test(test_given),
+        cmocka_unit_test(test_nothing_new),     cmocka_unit_test(test_events),   cmocka_unit_test(test_idle_events),
+        cmocka_unit_test(test_trained_through), cmocka_unit_test(test_imported), cmocka_unit_test(test_given),
     };
     return cmocka_run_group_tests_name("server/live", tests, set_up, tear_down);
 }

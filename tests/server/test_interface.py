@@ -65,7 +65,7 @@ def test_document():
         status, headers, body = server.ask("GET", "/openapi.json")
         equal((status, headers["Content-Type"]), (200, "application/json"), "document")
         document = json.loads(body)
-        assert re.fullmatch(r"3\.0\.\d", document["openapi"]) and document["info"]["title"] and document["info"]["version"]
+        assert re.fullmatch(r"3\.1\.\d", document["openapi"]) and document["info"]["title"] and document["info"]["version"]
         operations = []
         for path, methods in document["paths"].items():
             assert path.startswith("/") and set(methods) <= METHODS, path
