@@ -45,6 +45,11 @@ done:
     return code;
 }
 
+int recorded_take(struct session *session, const topn_model *model, const char *prefix, topn_options *options)
+{
+    return take(session, model, prefix, NULL, NULL, options);
+}
+
 /* A training that stopped at its best sweep is repeated for so many sweeps. */
 static int set_sweeps(struct session *session, const topn_model *model, topn_options *options)
 {

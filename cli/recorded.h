@@ -9,6 +9,8 @@
 
 /* An entry of the model's metadata; NULL where it has none. */
 const char *recorded_value(const topn_model *model, const char *key);
+/* Sets the options whose names stand in the metadata behind the prefix: "index.hnsw.option.". */
+int recorded_take(struct session *session, const topn_model *model, const char *prefix, topn_options *options);
 /* Options of its method: for methods that improve sweep by sweep as many sweeps as were best; no checkpoint, nothing to
  * start from. */
 int recorded_method(struct session *session, const topn_model *model, topn_options **out);

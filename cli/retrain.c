@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -154,25 +156,35 @@ static uint64_t unknown_events(const topn_model *model, const topn_data *held)
     return unknown;
 }
 
-/* Both models rank all items they know for the users of the held-back events, what these had before left out. An event
- * of an item that a model does not know is a miss of that model. */
+/* The metric of a model, which ranks all items it knows for the users of the held-back events, what these had before
+ * left out. An event of an item that the model does not know is a miss; where it knows none of them, so are all. */
+static int measure(struct session *session, const struct retraining *run, const topn_model *model,
+                   const topn_data *seen, const topn_data *held, uint64_t *unknown, double *mean, topn_report **report)
+{
+    topn_metric_result result;
+    int code;
+    *report = NULL;
+    *unknown = unknown_events(model, held);
+    *mean = 0;
+    if (*unknown == topn_data_events(held))
+        return CODE_DONE;
+    STEP(evaluate(session, run, model, seen, held, report));
+    if (topn_report_count(*report) != 1 || !topn_report_metric(*report, 0, &result) || !result.per_user)
+        STEP(complain(CODE_USAGE, "option --metric: \"%s\" is not one metric of users' lists, such as ndcg@20",
+                      run->metric));
+    *mean = result.mean;
+done:
+    return code;
+}
+
 static int compare(struct session *session, struct retraining *run, const topn_model *candidate, const topn_data *seen,
                    const topn_data *held)
 {
     topn_report *old = NULL;
-    topn_metric_result before, after;
     int code;
-    STEP(evaluate(session, run, run->model, seen, held, &old));
-    STEP(evaluate(session, run, candidate, seen, held, &run->report));
-    if (topn_report_count(old) != 1 || !topn_report_metric(old, 0, &before) ||
-        !topn_report_metric(run->report, 0, &after) || !before.per_user)
-        STEP(complain(CODE_USAGE, "option --metric: \"%s\" is not one metric of users' lists, such as ndcg@20",
-                      run->metric));
-    run->before = before.mean;
-    run->after = after.mean;
-    run->users_judged = (uint32_t)topn_report_users(old);
-    run->unknown[0] = unknown_events(run->model, held);
-    run->unknown[1] = unknown_events(candidate, held);
+    STEP(measure(session, run, run->model, seen, held, &run->unknown[0], &run->before, &old));
+    STEP(measure(session, run, candidate, seen, held, &run->unknown[1], &run->after, &run->report));
+    run->users_judged = topn_data_users(held);
     inform("%s on %" PRIu64 " held-back events of %" PRIu32 " users: %.5f in use, %.5f new; of items not known and so "
            "missed: %" PRIu64 ", %" PRIu64,
            run->metric, topn_data_events(held), run->users_judged, run->before, run->after, run->unknown[0],
@@ -261,6 +273,26 @@ done:
     return code;
 }
 
+/* The indexes for approximate retrieval that MODEL has, built anew by their recorded options. */
+static int add_indexes(struct session *session, const struct retraining *run)
+{
+    topn_options *options = NULL;
+    const char *kind;
+    int code = CODE_DONE;
+    for (size_t i = 0; (kind = topn_model_index(run->model, i)); i++) {
+        char prefix[96];
+        snprintf(prefix, sizeof prefix, "index.%s.option.", kind);
+        topn_options_free(options);
+        STEP(session_check(session, topn_options_create(session->context, TOPN_KIND_RETRIEVER, kind, &options)));
+        STEP(recorded_take(session, run->model, prefix, options));
+        inform("index of kind %s", kind);
+        STEP(session_check(session, topn_model_add_index(session->context, run->made, options)));
+    }
+done:
+    topn_options_free(options);
+    return code;
+}
+
 static int train_on_all(struct session *session, struct retraining *run)
 {
     topn_data *data = NULL;
@@ -271,6 +303,7 @@ static int train_on_all(struct session *session, struct retraining *run)
     STEP(train(session, run, data, &run->made));
     if (run->report)
         STEP(session_check(session, topn_model_record_report(session->context, run->made, run->report)));
+    STEP(add_indexes(session, run));
     code = write_new(session, run);
 done:
     topn_data_free(data);
@@ -305,10 +338,23 @@ static void clear(struct retraining *run)
     store_events_close(&run->events);
 }
 
+/* A server that is killed takes its training along: two would write the same file after its restart. */
+static int follow_parent(void)
+{
+    const char *parent = getenv("TOPN_RETRAIN_PARENT");
+    if (!parent)
+        return CODE_DONE;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return getppid() == (pid_t)strtol(parent, NULL, 10)
+               ? CODE_DONE
+               : complain(CODE_FAILED, "the server that asked for this training is gone");
+}
+
 static int run(struct session *session)
 {
     struct retraining run = {0};
     int code;
+    STEP(follow_parent());
     clock_gettime(CLOCK_MONOTONIC, &run.start);
     STEP(read_options(session, &run));
     STEP(store_events_open(run.store, run.model, run.path, run.share, &run.events));

@@ -153,6 +153,12 @@ bool generation_version(const char *path, const topn_model *model, char version[
     return true;
 }
 
+bool generation_is_file(const generation *one, const char *path)
+{
+    char version[MODEL_VERSION];
+    return generation_version(path, one->model, version) && strcmp(version, one->version) == 0;
+}
+
 /* The file's path may get another file (a rename) between looking at it, loading and hashing: then all is done again.
  */
 static bool load_file(generation *made, topn_context *context, char *why, size_t why_size)

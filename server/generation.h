@@ -12,5 +12,7 @@ generation *generation_load(const char *path, const char *retriever, char *why, 
 void generation_hold(generation *generation);
 /* The version that the model of this file goes by; false when it cannot be read. */
 bool generation_version(const char *path, const topn_model *model, char version[MODEL_VERSION]);
+/* Whether the file holds just this model. */
+bool generation_is_file(const generation *generation, const char *path);
 
 #endif

@@ -156,6 +156,26 @@ static double rollbacks(struct server *running)
     return (double)models_read_counts(running->models).rollbacks;
 }
 
+static double trainings_swapped(struct server *running)
+{
+    return running->retrainer ? (double)retrainer_read(running->retrainer).swapped : 0;
+}
+
+static double trainings_worse(struct server *running)
+{
+    return running->retrainer ? (double)retrainer_read(running->retrainer).worse : 0;
+}
+
+static double trainings_failed(struct server *running)
+{
+    return running->retrainer ? (double)retrainer_read(running->retrainer).failed : 0;
+}
+
+static double training(struct server *running)
+{
+    return running->retrainer && retrainer_read(running->retrainer).outcome == RETRAIN_RUNNING;
+}
+
 static double under_way(struct server *running)
 {
     return (double)http_under_way(running->transport);
@@ -202,6 +222,10 @@ static const struct {
     {"topn_model_swaps_total", "counter", "Models that took over", swaps},
     {"topn_model_swaps_refused_total", "counter", "Models that could not take over", refused_swaps},
     {"topn_model_rollbacks_total", "counter", "Returns to the model before", rollbacks},
+    {"topn_retrain_running", "gauge", "1 while a new model is trained", training},
+    {"topn_retrain_swapped_total", "counter", "Trainings whose model took over", trainings_swapped},
+    {"topn_retrain_worse_total", "counter", "Trainings whose model was worse, or could not be judged", trainings_worse},
+    {"topn_retrain_failed_total", "counter", "Trainings that failed", trainings_failed},
     {"process_resident_memory_bytes", "gauge", "Memory of the process", resident_bytes},
 };
 

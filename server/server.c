@@ -96,7 +96,8 @@ static bool start_parts(server *running, char *why)
     running->transport = http_create(running, why, WHY);
     return running->transport && place_store(running, why) &&
            models_open(options->model, options->retriever, &running->models, why, WHY) &&
-           writer_start(running->store, EVENTS_WAITING, &running->writer, why, WHY) == STORE_OK;
+           writer_start(running->store, EVENTS_WAITING, &running->writer, why, WHY) == STORE_OK &&
+           retrainer_start(options, running->store, running->models, &running->retrainer, why, WHY);
 }
 
 /* In this order: whoever may still reply to a request ends before the connections do, and those before what answers. */
@@ -104,6 +105,7 @@ static void stop_parts(server *running, int signals)
 {
     http_close_gate(running->transport);
     writer_stop(running->writer);
+    retrainer_stop(running->retrainer);
     wait_answers(running, signals, 1);
     http_stop(running->transport);
     items_free(running->items);
