@@ -2,10 +2,44 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "session.h"
+#include "item_filter.h"
 #include "text.h"
 
-static void print_json(const topn_model *model)
+enum { SHOWN_ATTRIBUTES = 50 }; /* in the table */
+
+/* What the model knows of its items, and of how many. */
+static int print_attributes(struct session *session, const topn_model *model, json_t *object, table *facts)
+{
+    topn_attributes *attributes = NULL;
+    json_t *list = json_array();
+    uint32_t items;
+    int code;
+    STEP(session_check(session, topn_attributes_create(session->context, model, &attributes)));
+    for (size_t at = 0; at < topn_attributes_count(attributes); at++) {
+        if (facts && at == SHOWN_ATTRIBUTES) {
+            table_text(facts, "attributes");
+            table_cell(facts, "%zu more", topn_attributes_count(attributes) - at);
+            break;
+        }
+        STEP(attribute_items(session, attributes, at, &items));
+        if (facts) {
+            table_cell(facts, "attribute %s", topn_attributes_name(attributes, at));
+            table_cell(facts, "%" PRIu32 " items", items);
+        }
+        json_t *entry = json_object();
+        json_object_set_new(entry, "name", text_json(topn_attributes_name(attributes, at)));
+        json_object_set_new(entry, "items", json_integer(items));
+        json_array_append_new(list, entry);
+    }
+    if (object && json_array_size(list))
+        json_object_set(object, "attributes", list);
+done:
+    json_decref(list);
+    topn_attributes_free(attributes);
+    return code;
+}
+
+static int print_json(struct session *session, const topn_model *model)
 {
     const char *key, *value;
     topn_array_info info;
@@ -30,12 +64,17 @@ static void print_json(const topn_model *model)
             json_array_append_new(fields, text_json(topn_model_field_name(model, field)));
         json_object_set_new(object, "context_fields", fields);
     }
+    const int code = print_attributes(session, model, object, NULL);
     json_object_set_new(object, "metadata", facts);
     json_object_set_new(object, "arrays", arrays);
-    json_print(object, true);
+    if (code == CODE_DONE)
+        json_print(object, true);
+    else
+        json_decref(object);
+    return code;
 }
 
-static void print_tables(const topn_model *model, output_format format)
+static int print_tables(struct session *session, const topn_model *model, output_format format)
 {
     static const char *const headings[] = {"what", "value"};
     static const char *const array_headings[] = {"array", "type", "shape", "bytes"};
@@ -50,6 +89,7 @@ static void print_tables(const topn_model *model, output_format format)
         table_text(facts, "context field");
         table_text(facts, topn_model_field_name(model, field));
     }
+    const int code = print_attributes(session, model, NULL, facts);
     for (size_t i = 0; topn_model_metadata(model, i, &key, &value); i++) {
         table_text(facts, key);
         table_text(facts, value);
@@ -61,7 +101,7 @@ static void print_tables(const topn_model *model, output_format format)
                        info.shape[0], info.shape[1]);
         }
         table_finish(facts, format);
-        return;
+        return code;
     }
     table_finish(facts, format);
     putchar('\n');
@@ -76,6 +116,7 @@ static void print_tables(const topn_model *model, output_format format)
         table_cell(arrays, "%" PRIu64, info.bytes);
     }
     table_finish(arrays, format);
+    return code;
 }
 
 static int run(struct session *session)
@@ -84,10 +125,7 @@ static int run(struct session *session)
     int code;
     STEP(session_apply(session, NULL));
     STEP(session_load(session, session_operand(session, 0), &model));
-    if (session->format == OUTPUT_JSON)
-        print_json(model);
-    else
-        print_tables(model, session->format);
+    code = session->format == OUTPUT_JSON ? print_json(session, model) : print_tables(session, model, session->format);
 done:
     topn_model_free(model);
     return code;
@@ -99,7 +137,7 @@ const struct command command_inspect = {
     .usage = "MODEL",
     .description =
         "Prints the metadata of a model file (method, every option, fingerprint of the data, counts, residuals, "
-        "seconds) and its arrays with type, shape and bytes.",
+        "seconds), the attributes of its items and its arrays with type, shape and bytes.",
     .example = "topn inspect films.safetensors --format json",
     .results = true,
     .minimum_operands = 1,

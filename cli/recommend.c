@@ -3,11 +3,15 @@
 #include <string.h>
 
 #include "ids.h"
+#include "item_filter.h"
 #include "item_text.h"
 #include "progress.h"
 #include "text.h"
 
-enum { REASONS = 3 }; /* history items that --explain names */
+enum {
+    REASONS = 3,    /* history items that --explain names */
+    CANDIDATES = 10 /* for each item of a diverse list, unless --candidates says how many in all */
+};
 
 static const own_option own_options[] = {
     PERSON_OPTIONS,
@@ -15,7 +19,11 @@ static const own_option own_options[] = {
     {"number", 'n', "N", "10", "items per user"},
     {"allow", 0, "FILE", "", "only items named in this file, one id a line, may appear"},
     {"deny", 0, "FILE", "", "items named in this file may not appear"},
+    ITEM_FILTER_OPTIONS,
     {"include-seen", 0, NULL, "", "items of the history may appear too"},
+    {"diversity", 0, "D", "0",
+     "0 … 1: how much likeness to the items above counts against an item (maximal marginal relevance)"},
+    {"candidates", 0, "N", "", "items that --diversity picks from; not given: ten times as many as are shown"},
     {"explain", 0, NULL, "", "add the items of the history that speak most for each item"},
     {"retriever", 0, "KIND", "exact",
      "exact, or the kind of an index that the model has (`topn index`): faster, and says how close it comes"},
@@ -25,11 +33,16 @@ static const own_option own_options[] = {
 typedef struct printer {
     const topn_model *model;
     topn_query *query; /* for explanations; NULL without --explain */
+    double diversity;
+    size_t shown;        /* items of a list; as many candidates with diversity as are asked for */
+    topn_query *diverse; /* what candidates are compared with */
     output_format format;
     bool many, titled;
     const topn_data *histories; /* of users in `show_many`; NULL: the model's */
     const topn_request *asked;  /* in `show_many`: the context and features of all */
     size_t lists;               /* printed so far */
+    struct session *session;
+    int code; /* of `show_many` */
 } printer;
 
 typedef struct reason {
@@ -139,6 +152,14 @@ static void print_list(printer *out, const char *user, const topn_request *reque
     table_finish(grid, out->format);
 }
 
+/* Candidates become the list that is shown. */
+static topn_status pick(const printer *out, uint32_t *items, float *scores, size_t *count)
+{
+    const topn_status status = topn_diversify(out->diverse, out->diversity, out->shown, items, scores, *count);
+    *count = *count < out->shown ? *count : out->shown;
+    return status;
+}
+
 static void show(printer *out, const char *user, const topn_request *request, const uint32_t *items,
                  const float *scores, size_t count)
 {
@@ -155,8 +176,20 @@ static bool show_many(uint32_t user, const uint32_t *items, const float *scores,
     printer *out = user_data;
     const topn_data *data = out->histories;
     topn_request request = *out->asked;
-    uint32_t *known = NULL;
+    uint32_t *known = NULL, *picked = NULL;
+    float *picked_scores = NULL;
+    bool done = true;
     progress_clear();
+    if (out->diversity > 0) {
+        picked = need_memory(found, sizeof *picked);
+        picked_scores = need_memory(found, sizeof *picked_scores);
+        memcpy(picked, items, found * sizeof *picked);
+        memcpy(picked_scores, scores, found * sizeof *picked_scores);
+        out->code = session_check(out->session, pick(out, picked, picked_scores, &found));
+        done = out->code == CODE_DONE;
+        items = picked;
+        scores = picked_scores;
+    }
     if (data) {
         const uint32_t *own;
         const size_t length = topn_data_history(data, user, &own, NULL);
@@ -168,10 +201,13 @@ static bool show_many(uint32_t user, const uint32_t *items, const float *scores,
     } else {
         request.history_length = topn_model_history(out->model, user, &request.history, &request.weights);
     }
-    show(out, data ? topn_data_user_id(data, user) : topn_model_user_id(out->model, user), &request, items, scores,
-         found);
+    if (done)
+        show(out, data ? topn_data_user_id(data, user) : topn_model_user_id(out->model, user), &request, items, scores,
+             found);
     free(known);
-    return !ferror(stdout) && !interrupted();
+    free(picked);
+    free(picked_scores);
+    return done && !ferror(stdout) && !interrupted();
 }
 
 static int read_filter(struct session *session, const topn_model *model, const char *name, item_list *out)
@@ -244,7 +280,9 @@ static int recommend_many(struct session *session, const answerer *with, const t
     out->many = true;
     const topn_status status =
         topn_recommend_many(session->context, with->retriever, histories, users, count, n, &asked, show_many, out);
-    if (status == TOPN_ERROR_CANCELLED && ferror(stdout))
+    if (out->code != CODE_DONE)
+        code = out->code; /* said */
+    else if (status == TOPN_ERROR_CANCELLED && ferror(stdout))
         code = CODE_FAILED; /* said at the end, or not at all when the reader went away */
     else
         code = session_check(session, status);
@@ -270,7 +308,10 @@ static int recommend_one(struct session *session, const answerer *with, const to
     request.deny = filters->deny;
     request.deny_count = filters->deny_count;
     request.include_seen = filters->include_seen;
+    request.filters = filters->filters;
+    request.filter_count = filters->filter_count;
     STEP(session_check(session, topn_recommend(with->query, &request, n, items, scores, &found)));
+    STEP(session_check(session, pick(out, items, scores, &found)));
     show(out, person.user, &request, items, scores, found);
 done:
     person_clear(&person);
@@ -279,32 +320,61 @@ done:
     return code;
 }
 
+/* How many items are asked for, and how the list is picked from them. */
+static int find_diversity(struct session *session, size_t n, double *diversity, size_t *candidates)
+{
+    const char *text = session_value(session, "diversity");
+    char *end;
+    int code = CODE_DONE;
+    *candidates = n;
+    *diversity = strtod(text, &end);
+    if (end == text || *end || !(*diversity >= 0 && *diversity <= 1))
+        return complain(CODE_USAGE, "--diversity: \"%s\" is not a number of 0 … 1", text);
+    if (*diversity == 0)
+        return session_value(session, "candidates") ? complain(CODE_USAGE, "--candidates needs --diversity") : code;
+    *candidates = CANDIDATES * n;
+    if (session_value(session, "candidates"))
+        STEP(session_count(session, "candidates", n, 10000000, candidates));
+done:
+    return code;
+}
+
 static int run(struct session *session)
 {
     answerer with = {0};
     item_list allow = {0}, deny = {0};
-    size_t n;
+    struct item_filter filter = {0};
+    size_t n, candidates;
+    double diversity;
     int code;
     STEP(session_apply(session, NULL));
     STEP(session_count(session, "number", 1, 10000000, &n));
+    STEP(find_diversity(session, n, &diversity, &candidates));
     if (session_value(session, "users") && (session_value(session, "user") || session_value(session, "history")))
         STEP(complain(CODE_USAGE, "--users and --user or --history exclude each other"));
     STEP(session_open(session, session_operand(session, 0), &with));
     STEP(read_filter(session, with.model, "allow", &allow));
     STEP(read_filter(session, with.model, "deny", &deny));
-    n = n < topn_model_items(with.model) ? n : topn_model_items(with.model);
-    const topn_request filters = {.allow = allow.items,
-                                  .allow_count = allow.count,
-                                  .deny = deny.items,
-                                  .deny_count = deny.count,
-                                  .include_seen = session_flag(session, "include-seen")};
+    STEP(item_filter_find(session, with.model, &filter));
+    candidates = candidates < topn_model_items(with.model) ? candidates : topn_model_items(with.model);
+    topn_request filters = {.allow = allow.items,
+                            .allow_count = allow.count,
+                            .deny = deny.items,
+                            .deny_count = deny.count,
+                            .include_seen = session_flag(session, "include-seen")};
+    item_filter_apply(&filter, &filters);
     printer out = {.model = with.model,
                    .query = session_flag(session, "explain") ? with.query : NULL,
                    .format = session->format,
+                   .diversity = diversity,
+                   .shown = n,
+                   .session = session,
+                   .diverse = with.query,
                    .titled = items_titled(with.model)};
-    code = session_value(session, "users") ? recommend_many(session, &with, &filters, n, &out)
-                                           : recommend_one(session, &with, &filters, n, &out);
+    code = session_value(session, "users") ? recommend_many(session, &with, &filters, candidates, &out)
+                                           : recommend_one(session, &with, &filters, candidates, &out);
 done:
+    item_filter_clear(&filter);
     item_list_clear(&allow);
     item_list_clear(&deny);
     answerer_clear(&with);
@@ -318,10 +388,12 @@ const struct command command_recommend = {
     .description =
         "Prints the n items with the highest score, best first, without those of the history. A user the model "
         "does not know is answered from --history or --histories. With --users and --format json it prints one "
-        "JSON object a line, with --format csv one line per user and item.",
+        "JSON object a line, with --format csv one line per user and item.\n\n"
+        "--allow, --deny and --filter are applied before the cut: the n items are the best of those that may appear.",
     .example = "topn recommend films.safetensors --user 42 -n 10 --explain\n"
                "topn recommend films.safetensors --history \"1074638,1853728\" -n 10\n"
                "topn recommend apps.safetensors --user 7 --context daytime=evening --context weekday=sunday\n"
+               "topn recommend films.safetensors --user 42 --filter 'genre=Drama AND year>=1990' --diversity 0.3\n"
                "topn recommend films.safetensors --users all --format csv > lists.csv",
     .options = own_options,
     .option_count = sizeof own_options / sizeof *own_options,

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "ids.h"
+#include "item_filter.h"
 #include "item_text.h"
 #include "text.h"
 
@@ -9,6 +10,7 @@ static const own_option own_options[] = {
     {"item", 0, "ID", "", "the item whose neighbours are wanted"},
     {"title", 0, "TEXT", "", "the same by its title, or a part of it that no other title has"},
     {"number", 'n', "N", "10", "items to print"},
+    ITEM_FILTER_OPTIONS,
     {"retriever", 0, "KIND", "exact",
      "exact, or the kind of an index that the model has (`topn index`): faster, and says how close it comes"},
 };
@@ -51,9 +53,22 @@ static void print_table(const topn_model *model, uint32_t item, const uint32_t *
     table_finish(grid, format);
 }
 
+/* Neighbours are what a history of the item alone is recommended, of the items that may appear. */
+static topn_status find_similar(const answerer *with, const struct item_filter *filter, uint32_t item, size_t n,
+                                uint32_t *items, float *scores, size_t *found)
+{
+    topn_request request = {.history = &item, .history_length = 1};
+    if (!filter->filter)
+        return topn_similar(with->query, item, n, items, scores, found);
+    item_filter_apply(filter, &request);
+    const topn_status status = topn_similar(with->query, item, 0, NULL, NULL, found); /* whether the model knows any */
+    return status != TOPN_OK ? status : topn_recommend(with->query, &request, n, items, scores, found);
+}
+
 static int run(struct session *session)
 {
     answerer with = {0};
+    struct item_filter filter = {0};
     uint32_t item, *items = NULL;
     float *scores = NULL;
     size_t n, found;
@@ -65,12 +80,14 @@ static int run(struct session *session)
     n = n < topn_model_items(with.model) ? n : topn_model_items(with.model);
     items = need_memory(n, sizeof *items);
     scores = need_memory(n, sizeof *scores);
-    STEP(session_check(session, topn_similar(with.query, item, n, items, scores, &found)));
+    STEP(item_filter_find(session, with.model, &filter));
+    STEP(session_check(session, find_similar(&with, &filter, item, n, items, scores, &found)));
     if (session->format == OUTPUT_JSON)
         print_json(with.model, item, items, scores, found);
     else
         print_table(with.model, item, items, scores, found, session->format);
 done:
+    item_filter_clear(&filter);
     free(scores);
     free(items);
     answerer_clear(&with);
