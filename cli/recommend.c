@@ -389,7 +389,8 @@ const struct command command_recommend = {
         "Prints the n items with the highest score, best first, without those of the history. A user the model "
         "does not know is answered from --history or --histories. With --users and --format json it prints one "
         "JSON object a line, with --format csv one line per user and item.\n\n"
-        "--allow, --deny and --filter are applied before the cut: the n items are the best of those that may appear.",
+        "What --allow, --deny and --filter refuse is left out before the cut: the n items are the best of those that "
+        "may appear.",
     .example = "topn recommend films.safetensors --user 42 -n 10 --explain\n"
                "topn recommend films.safetensors --history \"1074638,1853728\" -n 10\n"
                "topn recommend apps.safetensors --user 7 --context daytime=evening --context weekday=sunday\n"
