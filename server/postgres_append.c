@@ -20,7 +20,7 @@ typedef struct copy_text {
 
 static void put(copy_text *copy, const char *bytes, size_t size)
 {
-    if (copy->failed)
+    if (copy->failed || size == 0)
         return;
     if (copy->capacity - copy->size < size) {
         const size_t capacity = (copy->capacity + size) * 2;
