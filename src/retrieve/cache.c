@@ -15,7 +15,8 @@ struct retriever_cache {
     pthread_mutex_t lock;
     panel_table panel;      /* made under lock */
     sparse_matrix postings; /* made under lock */
-    atomic_bool panel_ready, postings_ready;
+    posting_bounds bounds;  /* made under lock */
+    atomic_bool panel_ready, postings_ready, bounds_ready;
     atomic_uint scans; /* single-user scans that postings would have saved */
 };
 
@@ -34,6 +35,7 @@ void retriever_cache_free(retriever_cache *cache)
     pthread_mutex_destroy(&cache->lock);
     panel_table_clear(&cache->panel);
     sparse_clear(&cache->postings);
+    posting_bounds_clear(&cache->bounds);
     free(cache);
 }
 
@@ -80,4 +82,22 @@ const sparse_matrix *cache_postings(const topn_retriever *retriever)
         return NULL;
     const sparse_matrix *postings;
     return cache_make_postings(NULL, retriever, &postings) == TOPN_OK ? postings : NULL;
+}
+
+const sparse_matrix *cache_ready_postings(const topn_retriever *retriever)
+{
+    return atomic_load(&retriever->cache->postings_ready) ? &retriever->cache->postings : NULL;
+}
+
+const posting_bounds *cache_bounds(const topn_retriever *retriever)
+{
+    retriever_cache *cache = retriever->cache;
+    if (atomic_load(&cache->bounds_ready))
+        return &cache->bounds;
+    pthread_mutex_lock(&cache->lock);
+    if (!atomic_load(&cache->bounds_ready))
+        atomic_store(&cache->bounds_ready, posting_bounds_create(NULL, retriever->model, &retriever->rows->sparse,
+                                                                 &cache->bounds) == TOPN_OK);
+    pthread_mutex_unlock(&cache->lock);
+    return atomic_load(&cache->bounds_ready) ? &cache->bounds : NULL;
 }

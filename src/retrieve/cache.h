@@ -7,6 +7,7 @@
 #define TOPN_RETRIEVE_CACHE_H
 
 #include "retrieve/panel.h"
+#include "retrieve/posting_search.h"
 #include "retrieve/retriever.h"
 
 topn_status retriever_cache_create(topn_context *context, retriever_cache **out);
@@ -18,7 +19,11 @@ topn_status cache_panel(topn_context *context, const topn_retriever *retriever, 
  * transposing the rows, or when there is no memory for it. Each call counts as one. The scores are the same bits either
  * way. */
 const sparse_matrix *cache_postings(const topn_retriever *retriever);
-/* The same without the wait. */
+/* The postings if they are there; counts as nothing. */
+const sparse_matrix *cache_ready_postings(const topn_retriever *retriever);
+/* What the postings can add to scores; NULL when there is no memory for it. */
+const posting_bounds *cache_bounds(const topn_retriever *retriever);
+/* The postings without the wait. */
 topn_status cache_make_postings(topn_context *context, const topn_retriever *retriever, const sparse_matrix **out);
 
 #endif

@@ -67,6 +67,8 @@ topn_status query_create(topn_context *context, const topn_retriever *retriever,
     TRY(ALLOCATE(context, retriever->model->items, &query->refused));
     if (retriever->view)
         TRY(index_query_create(context, retriever, &query->index));
+    else
+        TRY(posting_search_create(context, retriever, &query->search));
     *out = query;
     return TOPN_OK;
 done:
@@ -85,6 +87,7 @@ void query_free(topn_query *query)
     free(query->seen);
     free(query->refused);
     index_query_free(query->index);
+    posting_search_free(query->search);
     free(query);
 }
 
@@ -236,28 +239,42 @@ static void sparse_scores(const topn_retriever *retriever, const float *phi, flo
         add_rows(rows, phi, scores);
 }
 
-topn_status query_scores(topn_query *query, const topn_request *request)
+/* φ, where the item table has rows. */
+static topn_status encode(topn_query *query, const topn_request *request)
+{
+    const history user = history_of(query->retriever->model, request);
+    if (query->retriever->rows && encode_user(query->retriever, &user, query->fields, query->phi) != TOPN_OK)
+        return fail_encode(query->context);
+    return TOPN_OK;
+}
+
+/* query->scores of all items, after encode. */
+static void score_all(topn_query *query, const topn_request *request)
 {
     const topn_retriever *retriever = query->retriever;
     const topn_model *model = retriever->model;
-    const history user = history_of(model, request);
     if (model->encoder.kind == ENCODER_CONSTANT) {
         memset(query->scores, 0, model->items * sizeof *query->scores);
     } else if (!retriever->rows) {
+        const history user = history_of(model, request);
         encode_history(model, &user, query->scores);
+    } else if (retriever->rows->form == TABLE_SPARSE) {
+        sparse_scores(retriever, query->phi, query->scores);
     } else {
-        if (encode_user(retriever, &user, query->fields, query->phi) != TOPN_OK)
-            return fail_encode(query->context);
         const size_t dimensions = embedding_dimensions(retriever->rows);
-        if (retriever->rows->form == TABLE_SPARSE)
-            sparse_scores(retriever, query->phi, query->scores);
-        else
-            for (uint32_t item = 0; item < model->items; item++)
-                query->scores[item] =
-                    dense_product(query->phi, retriever->rows->dense.values + item * dimensions, dimensions);
+        for (uint32_t item = 0; item < model->items; item++)
+            query->scores[item] =
+                dense_product(query->phi, retriever->rows->dense.values + item * dimensions, dimensions);
     }
     finish_scores(model, query->scores);
-    return TOPN_OK;
+}
+
+topn_status query_scores(topn_query *query, const topn_request *request)
+{
+    const topn_status status = encode(query, request);
+    if (status == TOPN_OK)
+        score_all(query, request);
+    return status;
 }
 
 void mask_scores(float *scores, uint32_t items, const topn_request *filters, const uint32_t *seen, size_t seen_count,
@@ -288,9 +305,15 @@ topn_status query_recommend(topn_query *query, const topn_request *request, size
         status = index_query_answer(query->index, &user, request, n, item_out, score_out, found);
         return status == TOPN_OK ? TOPN_OK : fail_encode(query->context);
     }
-    status = query_scores(query, request);
+    status = encode(query, request);
     if (status != TOPN_OK)
         return status;
+    if (query->search && posting_search_pays(query->search, query->phi, n)) {
+        mark_refused(request, request->history, request->history_length, model->items, query->refused);
+        if (posting_search_run(query->search, query->phi, query->refused, n, item_out, score_out, found))
+            return TOPN_OK;
+    }
+    score_all(query, request);
     mask_scores(query->scores, model->items, request, request->history, request->history_length, query->refused);
     *found = select_top(query->scores, model->items, n, item_out, score_out);
     return TOPN_OK;

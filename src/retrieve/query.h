@@ -6,6 +6,7 @@
 #define TOPN_RETRIEVE_QUERY_H
 
 #include "retrieve/index_query.h"
+#include "retrieve/posting_search.h"
 #include "retrieve/retriever.h"
 
 struct topn_query {
@@ -19,6 +20,7 @@ struct topn_query {
     unsigned char *seen;    /* [items], all 0 between calls */
     unsigned char *refused; /* [items], mark_refused */
     index_query *index;     /* of approximate retrievers, else NULL */
+    posting_search *search; /* of exact ones over sparse item rows, else NULL */
 };
 
 topn_status query_create(topn_context *context, const topn_retriever *retriever, topn_query **out);

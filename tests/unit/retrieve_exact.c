@@ -5,8 +5,11 @@
  * histories, every n, one thread and several.
  */
 #include "random_model.h"
+#include "retrieve/cache.h"
 #include "retrieve/filter.h"
+#include "retrieve/item_score.h"
 #include "retrieve/panel_offer.h"
+#include "retrieve/posting_search.h"
 #include "retrieve/query.h"
 #include "retrieve/recommend_many.h"
 
@@ -273,6 +276,71 @@ static void several_tiles_equal_the_full_sort(void **state)
     }
 }
 
+/* φ with a few great values and many small ones, over rows of one magnitude: the search by postings answers, stops
+ * early, and has the bits of the rows' own products; ties, priors, biases, refused items. */
+static void postings_stop_early(void **state)
+{
+    (void)state;
+    enum { DIMENSIONS = 900, MOST = 12 };
+    static uint32_t order[ITEMS];
+    static float scores[ITEMS], phi[DIMENSIONS];
+    size_t answered = 0, stopped = 0;
+    for (uint64_t seed = 0; seed < 24; seed++) {
+        const model_form form = {"shared sparse", ENCODER_BAG, ITEMS_SHARED, TABLE_SPARSE, TABLE_NONE};
+        const model_shape shape = {.items = ITEMS,
+                                   .dimensions = DIMENSIONS,
+                                   .density = 0.06,
+                                   .priors = seed % 2,
+                                   .biases = seed / 2 % 2,
+                                   .seed = seed + 50};
+        topn_model model = random_model(&form, &shape);
+        make_special(&model, seed % 3 == 0, seed % 4 == 3);
+        unsigned char refused[ITEMS];
+        for (uint32_t item = 0; item < ITEMS; item++)
+            refused[item] = random_below(seed, RANDOM_DOCTOR, item, 5) == 0;
+        const size_t n = 1 + seed % MOST;
+        for (uint32_t dimension = 0; dimension < DIMENSIONS; dimension++) {
+            const uint32_t kind = random_below(seed + 1, RANDOM_DOCTOR, dimension, 12);
+            phi[dimension] = kind == 0                ? 3.0f * random_value(seed, dimension)
+                             : kind < 4 && seed % 5   ? 1e-3f * random_value(seed, dimension)
+                             : kind < 4 && seed == 10 ? 1.0f
+                                                      : 0.0f;
+        }
+        topn_retriever *retriever;
+        posting_search *search;
+        const sparse_matrix *postings;
+        assert_int_equal(retriever_create(NULL, &model, NULL, &retriever), TOPN_OK);
+        assert_int_equal(posting_search_create(NULL, retriever, &search), TOPN_OK);
+        assert_false(posting_search_pays(search, phi, n)); /* no postings yet */
+        assert_int_equal(cache_make_postings(NULL, retriever, &postings), TOPN_OK);
+        assert_false(posting_search_pays(search, phi, ITEMS));
+        size_t allowed = 0, found;
+        for (uint32_t item = 0; item < ITEMS; item++) {
+            scores[item] = item_score(&model, retriever->rows, phi, item);
+            if (!refused[item] && scores[item] > -INFINITY)
+                order[allowed++] = item;
+        }
+        sorted_scores = scores;
+        qsort(order, allowed, sizeof *order, compare_items);
+        uint32_t items[MOST];
+        float best[MOST];
+        if (posting_search_pays(search, phi, n) && posting_search_run(search, phi, refused, n, items, best, &found)) {
+            answered++;
+            stopped += search->entries_read < search->entries;
+            assert_int_equal(found, n);
+            for (size_t rank = 0; rank < n; rank++) {
+                assert_int_equal(items[rank], order[rank]);
+                assert_memory_equal(&best[rank], &scores[order[rank]], sizeof *best);
+            }
+        }
+        posting_search_free(search);
+        retriever_free(retriever);
+        random_model_clear(&model);
+    }
+    assert_true(answered >= 12);
+    assert_true(stopped >= 6);
+}
+
 /* One lane's list against a sort of what was offered. */
 static void check_lane(lane_list *list, const float *given, const unsigned char *refused, const uint32_t *seen,
                        size_t seen_count, uint32_t items, size_t lanes)
@@ -384,6 +452,7 @@ int main(void)
         cmocka_unit_test(cuts_leave_the_best),
         cmocka_unit_test(offers_at_every_width),
         cmocka_unit_test(every_form_equals_the_full_sort),
+        cmocka_unit_test(postings_stop_early),
         cmocka_unit_test(several_tiles_equal_the_full_sort),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
