@@ -125,6 +125,11 @@ static double failed_batches(struct server *running)
     return running->writer ? (double)writer_read_figures(running->writer).failures : 0;
 }
 
+static double expired_events(struct server *running)
+{
+    return (double)retention_deleted(running->retention);
+}
+
 static double generation_number(struct server *running)
 {
     generation *in_use = models_acquire(running->models);
@@ -217,6 +222,7 @@ static const struct {
     {"topn_events_waiting", "gauge", "Events that wait for the disk", waiting_events},
     {"topn_event_commits_total", "counter", "Commits of events", commits},
     {"topn_event_batches_failed_total", "counter", "Batches of events that were not written", failed_batches},
+    {"topn_events_expired_total", "counter", "Events deleted for their age since the start", expired_events},
     {"topn_model_generation", "gauge", "Number of the model in use; changes with every swap", generation_number},
     {"topn_model_items", "gauge", "Items of the model in use", model_items},
     {"topn_model_swaps_total", "counter", "Models that took over", swaps},

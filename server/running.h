@@ -9,6 +9,7 @@
 #include "items.h"
 #include "metrics.h"
 #include "models.h"
+#include "retention.h"
 #include "retrain.h"
 #include "server.h"
 #include "writer.h"
@@ -19,6 +20,7 @@ struct server {
     char *store_made;  /* NULL, or what `store` is then */
     models *models;
     writer *writer;
+    retention *retention; /* NULL: events are kept */
     item_catalog *items;
     retrainer *retrainer;
     metrics *metrics;

@@ -97,6 +97,7 @@ static bool start_parts(server *running, char *why)
     return running->transport && place_store(running, why) &&
            models_open(options->model, options->retriever, &running->models, why, WHY) &&
            writer_start(running->store, EVENTS_WAITING, &running->writer, why, WHY) == STORE_OK &&
+           retention_start(running->store, options->retain_seconds, &running->retention, why, WHY) &&
            retrainer_start(options, running->store, running->models, &running->retrainer, why, WHY);
 }
 
@@ -105,6 +106,7 @@ static void stop_parts(server *running, int signals)
 {
     http_close_gate(running->transport);
     writer_stop(running->writer);
+    retention_stop(running->retention);
     retrainer_stop(running->retrainer);
     wait_answers(running, signals, 1);
     http_stop(running->transport);
