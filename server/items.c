@@ -417,7 +417,7 @@ static topn_filter *compile(item_state *state, const char *expression, char *why
 const topn_filter *item_state_filter(item_state *state, const char *expression, char *why, size_t why_size)
 {
     if (strlen(expression) > LONGEST_EXPRESSION) {
-        snprintf(why, why_size, "an expression of %zu bytes; at most %d are taken", strlen(expression),
+        snprintf(why, why_size, "filter: an expression of %zu bytes; at most %d are taken", strlen(expression),
                  LONGEST_EXPRESSION);
         return NULL;
     }

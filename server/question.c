@@ -67,7 +67,7 @@ static bool read_filter(question *asked)
     asked->filter = item_state_filter(asked->items, asked->wishes.filter, why, sizeof why);
     asked->filter_lent = asked->filter != NULL;
     if (!asked->filter)
-        reply_error(asked->call, 400, "parameter", "parameter filter: %s", why);
+        reply_error(asked->call, 400, "parameter", "parameter %s", why);
     return asked->filter != NULL;
 }
 
