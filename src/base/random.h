@@ -27,7 +27,8 @@ typedef enum random_stream {
     RANDOM_PARAMETERS = 15, /* first values of trained parameters */
     RANDOM_SAMPLES = 16,    /* examples that stochastic gradients take */
     RANDOM_SPLIT_ITEMS = 17,
-    RANDOM_INDEX_LEVELS = 18, /* levels of items in a graph for retrieval */
+    RANDOM_INDEX_LEVELS = 18,    /* levels of items in a graph for retrieval */
+    RANDOM_REPRESENTATIVES = 19, /* items that clusters of an index start from */
 } random_stream;
 
 /* Four 32-bit words for (seed, stream, index). */

@@ -115,6 +115,40 @@ void candidates_offer(candidates *pool, uint32_t item, float score)
         cut_back(pool);
 }
 
+/* Puts `key` into the hole at `place` of a heap with the smallest on top, which is in order below. */
+static void sift_down(uint64_t *keys, size_t count, size_t place, uint64_t key)
+{
+    for (;;) {
+        size_t child = 2 * place + 1;
+        if (child >= count)
+            break;
+        child += child + 1 < count && keys[child + 1] < keys[child];
+        if (keys[child] >= key)
+            break;
+        keys[place] = keys[child];
+        place = child;
+    }
+    keys[place] = key;
+}
+
+void candidates_order(candidates *pool)
+{
+    cut_back(pool);
+    for (size_t place = pool->count / 2; place-- > 0;)
+        sift_down(pool->keys, pool->count, place, pool->keys[place]);
+}
+
+bool candidates_pop(candidates *pool, uint32_t *item, float *score)
+{
+    if (pool->count == 0)
+        return false;
+    *item = (uint32_t)pool->keys[0];
+    *score = score_of(pool->keys[0]);
+    pool->count--;
+    sift_down(pool->keys, pool->count, 0, pool->keys[pool->count]);
+    return true;
+}
+
 static void fetch_row(const embedding_table *rows, uint32_t item)
 {
     if (rows->form != TABLE_DENSE)

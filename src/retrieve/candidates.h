@@ -23,6 +23,10 @@ void candidates_clear(candidates *pool);
 void candidates_start(candidates *pool, size_t room);
 /* An item comes once at most. NaN is never taken. */
 void candidates_offer(candidates *pool, uint32_t item, float score);
+/* The best by the rough score that was not popped yet; false when there is none. Nothing is offered between two calls,
+ * and before the first candidates_order is called. */
+void candidates_order(candidates *pool);
+bool candidates_pop(candidates *pool, uint32_t *item, float *score);
 /* The n best of them by their exact scores; see index_operations.search. */
 size_t candidates_rescore(candidates *pool, const topn_model *model, const index_question *question, uint32_t *item_out,
                           float *score_out);
