@@ -59,13 +59,13 @@ static bool check_permission(exchange *one, int *status)
 static bool check_rate(exchange *one)
 {
     char who[KEY_NAME + 2] = "k:";
-    if (!one->http->limits || one->call.route->permission == PERMIT_ALL)
+    if (!one->http->rates || one->call.route->permission == PERMIT_ALL)
         return true;
     if (*one->key_name)
         snprintf(who + 2, sizeof who - 2, "%s", one->key_name);
     else
         address_of(one, who, sizeof who);
-    const unsigned wait = limits_take(one->http->limits, who, one->began);
+    const unsigned wait = rates_take(one->http->rates, who, one->began);
     if (!wait)
         return true;
     char seconds[16];

@@ -329,8 +329,8 @@ static bool prepare(http *host, char *why, size_t why_size)
     const server_options *options = host->server->options;
     if (options->keys && !http_reload_keys(host, why, why_size))
         return false;
-    host->limits = options->rate > 0 ? limits_create(options->rate) : NULL;
-    if (options->rate > 0 && !host->limits) {
+    host->rates = options->rate > 0 ? rates_create(options->rate) : NULL;
+    if (options->rate > 0 && !host->rates) {
         snprintf(why, why_size, "out of memory");
         return false;
     }
@@ -345,7 +345,7 @@ static void http_free(http *host)
     if (host->socket >= 0)
         close(host->socket);
     keys_free(host->keys);
-    limits_free(host->limits);
+    rates_free(host->rates);
     pthread_rwlock_destroy(&host->keys_lock);
     free(host->certificate);
     if (host->key)

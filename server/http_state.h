@@ -11,7 +11,7 @@
 #include "exchange.h"
 #include "http.h"
 #include "keys.h"
-#include "limits.h"
+#include "rates.h"
 #include "running.h"
 
 /* Who has the next step. */
@@ -37,8 +37,8 @@ struct http {
     uint16_t port;
     int socket; /* that listens; libmicrohttpd's to close once the daemon runs */
     pthread_rwlock_t keys_lock;
-    keys *keys;     /* NULL: none are asked for */
-    limits *limits; /* NULL: no rate is set */
+    keys *keys;   /* NULL: none are asked for */
+    rates *rates; /* NULL: no rate is set */
     atomic_bool quiesced, closed;
     atomic_size_t under_way, connected, body_bytes, handlers; /* handlers: that run now */
     atomic_uint_fast64_t numbers;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "log.h"
 
-#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -13,7 +14,7 @@
 
 #include "text.h"
 
-enum { GATHERED = 64 << 10, LINE = 8192, STAMP = 32 };
+enum { GATHERED = 64 << 10, LINE = PIPE_BUF, STAMP = 32, PATIENCE = 20 /* milliseconds */ };
 
 /* Standard error belongs to the process, and so does this. */
 static struct {
@@ -23,6 +24,7 @@ static struct {
 } gathered = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static atomic_bool quiet_requests;
+static atomic_uint_fast64_t dropped; /* lines */
 
 /* A line under way; what does not fit is left out, never a quote or brace of the frame. */
 typedef struct line {
@@ -75,15 +77,27 @@ static void put_time(line *to)
     put(to, "{\"time\":\"%s.%03ldZ\"", stamp, now.tv_nsec / 1000000);
 }
 
-/* Under the lock. Whoever reads the log too slowly or not at all does not stop the server for ever: what a broken pipe
- * does not take is dropped. */
+/* How much of the text is whole lines that one write takes without waiting once the other side has any room. */
+static size_t next_piece(const char *text, size_t size)
+{
+    size_t piece = size < PIPE_BUF ? size : PIPE_BUF;
+    while (piece && text[piece - 1] != '\n')
+        piece--;
+    return piece;
+}
+
+/* Under the lock. Whoever reads the log too slowly, or not at all, does not stop the server: what is not taken within a
+ * moment is dropped, by whole lines. */
 static void write_out(void)
 {
-    for (size_t done = 0; done < gathered.size;) {
-        const ssize_t step = write(STDERR_FILENO, gathered.text + done, gathered.size - done);
-        if (step < 0 && errno != EINTR)
-            break;
-        done += step > 0 ? (size_t)step : 0;
+    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+    for (size_t done = 0, piece; done < gathered.size; done += piece) {
+        piece = next_piece(gathered.text + done, gathered.size - done);
+        if (poll(&room, 1, PATIENCE) == 1 && write(STDERR_FILENO, gathered.text + done, piece) >= 0)
+            continue;
+        for (size_t i = done; i < gathered.size; i++)
+            atomic_fetch_add(&dropped, gathered.text[i] == '\n');
+        break;
     }
     gathered.size = 0;
 }
@@ -132,7 +146,7 @@ void log_event(const char *level, const char *event, const char *format, ...)
     put_time(&made);
     put_text(&made, "level", level, 20);
     put_text(&made, "event", event, 60);
-    put_text(&made, "message", message, 1000);
+    put_text(&made, "message", message, 600);
     put(&made, "}\n");
     add(&made, true);
 }
@@ -147,4 +161,9 @@ void log_flush(void)
     pthread_mutex_lock(&gathered.lock);
     write_out();
     pthread_mutex_unlock(&gathered.lock);
+}
+
+uint64_t log_dropped(void)
+{
+    return atomic_load(&dropped);
 }

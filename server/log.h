@@ -27,5 +27,7 @@ void log_event(const char *level, const char *event, const char *format, ...) __
 void log_quiet(bool quiet);
 /* Writes what was gathered. Called a few times a second and at the end. */
 void log_flush(void);
+/* Lines that standard error did not take in time. */
+uint64_t log_dropped(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "http.h"
+#include "log.h"
 #include "route.h"
 #include "running.h"
 #include "worker.h"
@@ -199,6 +200,12 @@ static double store_up(struct server *running)
     return mine && store_items_version(mine->store, &version) == STORE_OK;
 }
 
+static double dropped_lines(struct server *running)
+{
+    (void)running;
+    return (double)log_dropped();
+}
+
 static double resident_bytes(struct server *running)
 {
     (void)running;
@@ -232,6 +239,7 @@ static const struct {
     {"topn_retrain_swapped_total", "counter", "Trainings whose model took over", trainings_swapped},
     {"topn_retrain_worse_total", "counter", "Trainings whose model was worse, or could not be judged", trainings_worse},
     {"topn_retrain_failed_total", "counter", "Trainings that failed", trainings_failed},
+    {"topn_log_lines_dropped_total", "counter", "Lines of the log that nobody took in time", dropped_lines},
     {"process_resident_memory_bytes", "gauge", "Memory of the process", resident_bytes},
 };
 

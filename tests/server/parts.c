@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "server/keys.h"
-#include "server/limits.h"
 #include "server/listen.h"
+#include "server/rates.h"
 #include "server/sha256.h"
 #include "server/target.h"
 #include "server/text.h"
@@ -120,25 +120,25 @@ static uint64_t at(double seconds)
 static void test_rates(void **state)
 {
     (void)state;
-    limits *of = limits_create(5);
+    rates *of = rates_create(5);
     for (int i = 0; i < 5; i++)
-        assert_int_equal(limits_take(of, "a", at(10)), 0);
-    assert_int_equal(limits_take(of, "a", at(10)), 1);
-    assert_int_equal(limits_take(of, "b", at(10)), 0); /* another's bucket is full */
-    assert_int_equal(limits_take(of, "a", at(10.21)), 0);
-    assert_int_equal(limits_take(of, "a", at(10.22)), 1);
+        assert_int_equal(rates_take(of, "a", at(10)), 0);
+    assert_int_equal(rates_take(of, "a", at(10)), 1);
+    assert_int_equal(rates_take(of, "b", at(10)), 0); /* another's bucket is full */
+    assert_int_equal(rates_take(of, "a", at(10.21)), 0);
+    assert_int_equal(rates_take(of, "a", at(10.22)), 1);
     int taken = 0;
     for (int i = 0; i < 10000; i++)
-        taken += limits_take(of, "a", at(20 + i * 0.001)) == 0;
-    assert_in_range(taken, 53, 55);                   /* five at once, then five a second for ten seconds */
-    assert_int_equal(limits_take(of, "a", at(5)), 1); /* a clock that goes back gives nothing */
-    limits_free(of);
-    of = limits_create(0.1);
-    assert_int_equal(limits_take(of, "a", at(1)), 0);
-    assert_int_equal(limits_take(of, "a", at(1)), 10);
-    assert_int_equal(limits_take(of, "a", at(6)), 5);
-    assert_int_equal(limits_take(of, "a", at(11.1)), 0);
-    limits_free(of);
+        taken += rates_take(of, "a", at(20 + i * 0.001)) == 0;
+    assert_in_range(taken, 53, 55);                  /* five at once, then five a second for ten seconds */
+    assert_int_equal(rates_take(of, "a", at(5)), 1); /* a clock that goes back gives nothing */
+    rates_free(of);
+    of = rates_create(0.1);
+    assert_int_equal(rates_take(of, "a", at(1)), 0);
+    assert_int_equal(rates_take(of, "a", at(1)), 10);
+    assert_int_equal(rates_take(of, "a", at(6)), 5);
+    assert_int_equal(rates_take(of, "a", at(11.1)), 0);
+    rates_free(of);
 }
 
 /* However many ask, those who go on asking are held to their rate, and the table does not grow. */
@@ -146,13 +146,13 @@ static void test_many_senders(void **state)
 {
     (void)state;
     char who[32];
-    limits *of = limits_create(1);
+    rates *of = rates_create(1);
     for (unsigned i = 0; i < 100000; i++) {
         snprintf(who, sizeof who, "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
-        assert_int_equal(limits_take(of, who, at(1 + i * 1e-5)), 0);
+        assert_int_equal(rates_take(of, who, at(1 + i * 1e-5)), 0);
     }
-    assert_int_equal(limits_take(of, who, at(2)), 1);
-    limits_free(of);
+    assert_int_equal(rates_take(of, who, at(2)), 1);
+    rates_free(of);
 }
 
 static void test_targets(void **state)

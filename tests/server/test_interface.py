@@ -3,6 +3,7 @@
 """What the server says of itself: the OpenAPI document, the metrics, the log; and TLS."""
 import http.client
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -10,7 +11,7 @@ import ssl
 import subprocess
 import tempfile
 
-from harness import DEADLINE, SOURCE, Server, equal, eventually, main, refused
+from harness import DEADLINE, PROGRAM, SOURCE, Server, equal, eventually, main, refused
 
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options"}
 TYPES = {"object", "array", "string", "number", "integer", "boolean", "null"}
@@ -186,6 +187,32 @@ def test_injected_lines():
         status, headers, _ = server.ask("GET", "/api/recommend/%C3%A4%E2%82%AC")
         equal((status, headers.get("X-Injected")), (200, None), "header")
         eventually(lambda: len(lines(server)) == 3, "three lines")
+
+
+def test_unread_log():
+    """A log that nobody reads does not stop the server."""
+    reader, writer = os.pipe()
+    try:
+        with Server() as server:
+            server.stop()
+            with subprocess.Popen([PROGRAM, "serve", server.model, "--port", "0"], stdout=subprocess.PIPE, stderr=writer,
+                                  stdin=subprocess.DEVNULL, text=True) as process:
+                try:
+                    server.port = int(process.stdout.readline().rsplit(":", 1)[1])
+                    link = server.connection()
+                    for _ in range(2000):  # more than a pipe holds
+                        equal(server.json("GET", "/api/health/live", connection=link)[0], 200, "answered")
+                    eventually(lambda: figures(server)["topn_log_lines_dropped_total"] > 0, "lines are dropped")
+                    link.close()
+                    process.terminate()
+                    equal(process.wait(DEADLINE), 0, "exit code")
+                finally:
+                    process.kill()
+        for line in os.read(reader, 1 << 20).decode().splitlines():
+            json.loads(line)
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 def test_tls():

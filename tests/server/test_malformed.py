@@ -152,7 +152,9 @@ def memory(server):
 
 
 def test_malformed():
-    with Server(["--max-body", "64K", "--max-header", "8K"]) as server:
+    # freed memory that the sanitizer keeps back would be counted as the server's
+    keeps_little = {"ASAN_OPTIONS": "quarantine_size_mb=8:" + os.environ.get("ASAN_OPTIONS", "")}
+    with Server(["--max-body", "64K", "--max-header", "8K"], environment=keeps_little) as server:
         known, before = routes(server), memory(server)
         senders = [Sender(server, known, number) for number in range(THREADS)]
         for sender in senders:
@@ -170,6 +172,7 @@ def test_malformed():
         equal(server.get("/api/recommend/u1?n=3")[0], 200, "afterwards")
         eventually(lambda: "topn_connections 1\n" in server.ask("GET", "/metrics")[2].decode(), "all connections closed")
         grown = memory(server) - before
+        print(f"{grown / 1e6:.0f} MB more memory")
         assert grown < 200e6, f"{grown / 1e6:.0f} MB more memory"
 
 

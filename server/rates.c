@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "limits.h"
+#include "rates.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -19,16 +19,16 @@ typedef struct bucket {
     double tokens;
 } bucket;
 
-struct limits {
+struct rates {
     double rate, most;
     uint64_t salt; /* so that nobody can choose to share a slot */
     pthread_mutex_t locks[LOCKS];
     bucket buckets[SETS][WAYS];
 };
 
-limits *limits_create(double rate)
+rates *rates_create(double rate)
 {
-    limits *made = calloc(1, sizeof *made);
+    rates *made = calloc(1, sizeof *made);
     if (!made)
         return NULL;
     made->rate = rate;
@@ -40,7 +40,7 @@ limits *limits_create(double rate)
     return made;
 }
 
-void limits_free(limits *old)
+void rates_free(rates *old)
 {
     if (!old)
         return;
@@ -50,7 +50,7 @@ void limits_free(limits *old)
 }
 
 /* The bucket of that hash in its set [WAYS], put in the place of the quietest one when there is none. */
-static bucket *find_bucket(const limits *of, bucket *set, uint64_t hash, uint64_t now)
+static bucket *find_bucket(const rates *of, bucket *set, uint64_t hash, uint64_t now)
 {
     bucket *oldest = set;
     for (size_t i = 0; i < WAYS; i++) {
@@ -63,7 +63,7 @@ static bucket *find_bucket(const limits *of, bucket *set, uint64_t hash, uint64_
     return oldest;
 }
 
-unsigned limits_take(limits *of, const char *who, uint64_t now)
+unsigned rates_take(rates *of, const char *who, uint64_t now)
 {
     const uint64_t hash = XXH3_64bits_withSeed(who, strlen(who), of->salt) | 1;
     const size_t set = (hash >> 1) % SETS;
