@@ -23,7 +23,7 @@ static struct {
     char text[GATHERED];
 } gathered = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static atomic_bool quiet_requests;
+static atomic_bool only_trouble;
 static atomic_uint_fast64_t dropped; /* lines */
 
 /* A line under way; what does not fit is left out, never a quote or brace of the frame. */
@@ -117,7 +117,7 @@ static void add(const line *made, bool at_once)
 void log_answered(const log_request *request)
 {
     line made = {.size = 0};
-    if (atomic_load_explicit(&quiet_requests, memory_order_relaxed))
+    if (atomic_load_explicit(&only_trouble, memory_order_relaxed))
         return;
     put_time(&made);
     put(&made, ",\"request\":%" PRIu64 ",\"status\":%d,\"bytes\":%zu,\"microseconds\":%" PRIu64, request->number,
@@ -138,6 +138,8 @@ void log_event(const char *level, const char *event, const char *format, ...)
     line made = {.size = 0};
     char message[1024];
     va_list arguments;
+    if (atomic_load(&only_trouble) && strcmp(level, "info") == 0)
+        return;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
@@ -153,7 +155,7 @@ void log_event(const char *level, const char *event, const char *format, ...)
 
 void log_quiet(bool quiet)
 {
-    atomic_store(&quiet_requests, quiet);
+    atomic_store(&only_trouble, quiet);
 }
 
 void log_flush(void)

@@ -23,7 +23,7 @@ typedef struct log_request {
 void log_answered(const log_request *request);
 /* {"time": …, "level": "warning", "event": "retrain", "message": …}; the message names no user. */
 void log_event(const char *level, const char *event, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* Lines of requests are left out. */
+/* Lines of requests and of level "info" are left out. */
 void log_quiet(bool quiet);
 /* Writes what was gathered. Called a few times a second and at the end. */
 void log_flush(void);
