@@ -57,7 +57,7 @@ def test_refused_starts():
                               ("max-connections", "0")):
             refused_start(f"--{option}", model, f"--{option}={value}", code=2)
         assert not (place / "model.events").exists(), "a refused start leaves a store behind"
-        refused_start("PEM", model, "--port", "0", "--tls-certificate", place / "good", "--tls-key", place / "good")
+        refused_start("PEM", model, "--quiet", "--port", "0", "--tls-certificate", place / "good", "--tls-key", place / "good")
 
 
 def write(path, text):
