@@ -60,7 +60,7 @@ static bool in_model_history(const topn_model *model, const stored_event *event)
     if (!topn_model_find_user(model, event->user, &user) || !topn_model_find_item(model, event->item, &item))
         return false;
     const size_t length = topn_model_history(model, user, &items, NULL);
-    return bsearch(&item, items, length, sizeof *items, ascending);
+    return length > 0 && bsearch(&item, items, length, sizeof *items, ascending);
 }
 
 /* Whether the model in use has not learned from the event, as well as can be known: by the number up to which it was
@@ -181,7 +181,8 @@ int store_events_open(const char *where, const topn_model *model, const char *mo
         STEP(complain(CODE_FAILED, "%s", why));
     STEP(read_note(out, model_path));
     STEP(scan(out, look_for_deletions, out));
-    qsort(out->deletions, out->deletion_count, sizeof *out->deletions, by_pair);
+    if (out->deletion_count)
+        qsort(out->deletions, out->deletion_count, sizeof *out->deletions, by_pair);
     code = choose_cut(out, share);
 done:
     return code;
@@ -217,7 +218,7 @@ static bool is_seen(const topn_data *seen, const stored_event *event)
     if (!topn_data_find_user(seen, event->user, &user) || !topn_data_find_item(seen, event->item, &item))
         return false;
     const size_t length = topn_data_history(seen, user, &items, NULL);
-    return bsearch(&item, items, length, sizeof *items, ascending);
+    return length > 0 && bsearch(&item, items, length, sizeof *items, ascending);
 }
 
 static bool is_wanted(const struct transfer *transfer, const stored_event *event)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "generation.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -113,12 +114,11 @@ static bool warm(const generation *made, topn_context *context, char *why, size_
     return true;
 }
 
-static bool hash_file(const char *path, uint64_t *out)
+static bool hash_file(FILE *file, uint64_t *out)
 {
-    FILE *file = fopen(path, "rb");
     XXH3_state_t *state = XXH3_createState();
     unsigned char *buffer = malloc(HASH_BUFFER);
-    bool good = file && state && buffer;
+    bool good = state && buffer;
     if (good) {
         size_t size;
         XXH3_64bits_reset(state);
@@ -129,8 +129,6 @@ static bool hash_file(const char *path, uint64_t *out)
     }
     free(buffer);
     XXH3_freeState(state);
-    if (file)
-        fclose(file);
     return good;
 }
 
@@ -143,14 +141,23 @@ static const char *metadata(const topn_model *model, const char *wanted)
     return NULL;
 }
 
-bool generation_version(const char *path, const topn_model *model, char version[MODEL_VERSION])
+static bool name_version(FILE *file, const topn_model *model, char version[MODEL_VERSION])
 {
     uint64_t hash;
-    if (!hash_file(path, &hash))
+    if (!hash_file(file, &hash))
         return false;
     const char *method = metadata(model, "method");
     snprintf(version, MODEL_VERSION, "%.30s-%016" PRIx64, method ? method : "model", hash);
     return true;
+}
+
+bool generation_version(const char *path, const topn_model *model, char version[MODEL_VERSION])
+{
+    FILE *file = fopen(path, "rbe");
+    const bool good = file && name_version(file, model, version);
+    if (file)
+        fclose(file);
+    return good;
 }
 
 bool generation_is_file(const generation *one, const char *path)
@@ -159,25 +166,38 @@ bool generation_is_file(const generation *one, const char *path)
     return generation_version(path, one->model, version) && strcmp(version, one->version) == 0;
 }
 
-/* The file's path may get another file (a rename) between looking at it, loading and hashing: then all is done again.
- */
-static bool load_file(generation *made, topn_context *context, char *why, size_t why_size)
+/* Loads the model at the path, which must be the open file: as long as that is open, no other has its number. */
+static bool load_as(generation *made, topn_context *context, FILE *file, bool *same, char *why, size_t why_size)
 {
     struct stat before, after;
+    topn_model_free(made->model);
+    made->model = NULL;
+    *same = fstat(fileno(file), &before) == 0;
+    if (topn_model_load(context, made->path, &made->model) != TOPN_OK) {
+        snprintf(why, why_size, "%s", topn_context_message(context));
+        return false;
+    }
+    *same = *same && name_version(file, made->model, made->version) && stat(made->path, &after) == 0 &&
+            before.st_ino == after.st_ino && before.st_dev == after.st_dev && before.st_size == after.st_size &&
+            before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec;
+    made->written = before.st_mtime;
+    return true;
+}
+
+/* The path may get another file (a rename) between loading and hashing: then both are done again. */
+static bool load_file(generation *made, topn_context *context, char *why, size_t why_size)
+{
     for (int try = 0; try < LOAD_TRIES; try++) {
-        topn_model_free(made->model);
-        made->model = NULL;
-        const bool seen = stat(made->path, &before) == 0;
-        if (topn_model_load(context, made->path, &made->model) != TOPN_OK) {
-            snprintf(why, why_size, "%s", topn_context_message(context));
+        bool same;
+        FILE *file = fopen(made->path, "rbe");
+        if (!file) {
+            snprintf(why, why_size, "%s: %s", made->path, strerror(errno));
             return false;
         }
-        if (seen && generation_version(made->path, made->model, made->version) && stat(made->path, &after) == 0 &&
-            before.st_ino == after.st_ino && before.st_dev == after.st_dev && before.st_size == after.st_size &&
-            before.st_mtime == after.st_mtime) {
-            made->written = after.st_mtime;
-            return true;
-        }
+        const bool loaded = load_as(made, context, file, &same, why, why_size);
+        fclose(file);
+        if (!loaded || same)
+            return loaded;
     }
     snprintf(why, why_size, "%s changed while it was read, %d times", made->path, LOAD_TRIES);
     return false;
