@@ -3,7 +3,10 @@
 
 #include "base/vector.h"
 
-enum { LANES = 16 }; /* partial sums of a dense product */
+enum {
+    LANES = 16, /* partial sums of a dense product */
+    ROWS = 4,
+};
 
 /* Sixteen partial sums, added up in a fixed order: the same bits however wide the processor's vectors are. */
 VECTOR_CLONES
@@ -20,6 +23,36 @@ float dense_product(const float *restrict left, const float *restrict right, siz
         for (size_t lane = 0; lane < half; lane++)
             sums[lane] += sums[lane + half];
     return sums[0];
+}
+
+/* dense_product of each row, of ROWS rows at a time: as many streams from memory, and sums that don't wait for each
+ * other. */
+VECTOR_CLONES
+void dense_products(const dense_matrix *rows, const float *restrict phi, float *restrict products)
+{
+    const size_t columns = rows->columns;
+    size_t row = 0;
+    for (; row + ROWS <= rows->rows; row += ROWS) {
+        const float *const values = rows->values + row * columns;
+        float sums[ROWS][LANES] = {{0}};
+        size_t at = 0;
+        for (; at + LANES <= columns; at += LANES)
+#pragma GCC unroll 4
+            for (size_t r = 0; r < ROWS; r++)
+#pragma GCC unroll 1
+                for (size_t lane = 0; lane < LANES; lane++)
+                    sums[r][lane] += phi[at + lane] * values[r * columns + at + lane];
+        for (size_t r = 0; r < ROWS; r++) {
+            for (size_t lane = 0; at + lane < columns; lane++)
+                sums[r][lane] += phi[at + lane] * values[r * columns + at + lane];
+            for (size_t half = LANES / 2; half; half /= 2)
+                for (size_t lane = 0; lane < half; lane++)
+                    sums[r][lane] += sums[r][lane + half];
+            products[row + r] = sums[r][0];
+        }
+    }
+    for (; row < rows->rows; row++)
+        products[row] = dense_product(phi, rows->values + row * columns, columns);
 }
 
 float sparse_product(const sparse_matrix *rows, const float *phi, uint32_t item)

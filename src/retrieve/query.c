@@ -261,10 +261,7 @@ static void score_all(topn_query *query, const topn_request *request)
     } else if (retriever->rows->form == TABLE_SPARSE) {
         sparse_scores(retriever, query->phi, query->scores);
     } else {
-        const size_t dimensions = embedding_dimensions(retriever->rows);
-        for (uint32_t item = 0; item < model->items; item++)
-            query->scores[item] =
-                dense_product(query->phi, retriever->rows->dense.values + item * dimensions, dimensions);
+        dense_products(&retriever->rows->dense, query->phi, query->scores);
     }
     finish_scores(model, query->scores);
 }

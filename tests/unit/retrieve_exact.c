@@ -276,6 +276,27 @@ static void several_tiles_equal_the_full_sort(void **state)
     }
 }
 
+/* Rows taken together have the bits of rows taken one by one. */
+static void dense_rows_together(void **state)
+{
+    (void)state;
+    for (uint32_t columns = 1; columns <= 70; columns += 3) {
+        for (uint32_t count = 0; count <= 9; count++) {
+            embedding_table table = {0};
+            float phi[70], products[9];
+            random_rows(&table, TABLE_DENSE, count, columns, 1.0, columns);
+            for (uint32_t column = 0; column < columns; column++)
+                phi[column] = random_value(5, column);
+            dense_products(&table.dense, phi, products);
+            for (uint32_t row = 0; row < count; row++) {
+                const float alone = dense_product(phi, table.dense.values + row * columns, columns);
+                assert_memory_equal(&products[row], &alone, sizeof alone);
+            }
+            random_rows_clear(&table);
+        }
+    }
+}
+
 /* φ with a few great values and many small ones, over rows of one magnitude: the search by postings answers, stops
  * early, and has the bits of the rows' own products; ties, priors, biases, refused items. */
 static void postings_stop_early(void **state)
@@ -452,6 +473,7 @@ int main(void)
         cmocka_unit_test(cuts_leave_the_best),
         cmocka_unit_test(offers_at_every_width),
         cmocka_unit_test(every_form_equals_the_full_sort),
+        cmocka_unit_test(dense_rows_together),
         cmocka_unit_test(postings_stop_early),
         cmocka_unit_test(several_tiles_equal_the_full_sort),
     };
