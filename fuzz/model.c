@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Model files. What loads must answer questions, be saved and loaded again to the same bytes, and be exported.
- * Checksums are optional in files of other programs, so a corpus without them lets the fuzzer reach what lies behind.
+ * Model files. What loads must answer questions, through its indexes too where they open, be saved and loaded again to
+ * the same bytes, and be exported. Checksums are optional in files of other programs, so a corpus without them lets the
+ * fuzzer reach what lies behind.
  */
 #include <topn/topn.h>
 
@@ -13,12 +14,15 @@ enum { MOST_ITEMS = 1 << 12, ASKED = 8 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-static void ask(topn_context *context, const topn_model *model)
+/* options: NULL = exact */
+static void ask(topn_context *context, const topn_model *model, const topn_options *options)
 {
     topn_retriever *retriever = NULL;
     topn_query *query = NULL;
-    if (topn_retriever_create(context, model, NULL, &retriever) != TOPN_OK ||
-        topn_query_create(context, retriever, &query) != TOPN_OK)
+    const topn_status status = topn_retriever_create(context, model, options, &retriever);
+    if (status != TOPN_OK && options)
+        return; /* an index whose arrays are refused */
+    if (status != TOPN_OK || topn_query_create(context, retriever, &query) != TOPN_OK)
         abort();
     const uint32_t items = topn_model_items(model);
     for (uint32_t user = 0; user < topn_model_users(model) && user < ASKED; user++) {
@@ -40,6 +44,18 @@ static void ask(topn_context *context, const topn_model *model)
     }
     topn_query_free(query);
     topn_retriever_free(retriever);
+}
+
+/* Kinds that are not known are left alone. */
+static void ask_indexes(topn_context *context, const topn_model *model)
+{
+    const char *kind;
+    for (size_t index = 0; (kind = topn_model_index(model, index)); index++) {
+        topn_options *options;
+        if (topn_options_create(context, TOPN_KIND_RETRIEVER, kind, &options) == TOPN_OK)
+            ask(context, model, options);
+        topn_options_free(options);
+    }
 }
 
 static void export_all(topn_context *context, const topn_model *model)
@@ -94,7 +110,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         return 0;
     const int descriptor = memory_file(bytes, size, path);
     if (topn_model_load(context, path, &model) == TOPN_OK && topn_model_items(model) <= MOST_ITEMS) {
-        ask(context, model);
+        ask(context, model, NULL);
+        ask_indexes(context, model);
         export_all(context, model);
         save_twice(context, model);
     }

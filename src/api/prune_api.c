@@ -34,7 +34,8 @@ static topn_status describe_pruned(topn_context *context, const topn_model *mode
     const bool trainable = is_trainable(model, k, mode);
     for (size_t index = 0; index < model->metadata.count; index++) {
         const record_entry *entry = &model->metadata.entries[index];
-        if (strncmp(entry->key, "metric.", 7) != 0 && strncmp(entry->key, "run.", 4) != 0)
+        if (strncmp(entry->key, "metric.", 7) != 0 && strncmp(entry->key, "run.", 4) != 0 &&
+            strncmp(entry->key, MODEL_INDEX_PREFIX, strlen(MODEL_INDEX_PREFIX)) != 0)
             TRY(record_set(context, &fields, entry->key, "%s", entry->value));
     }
     if (trainable && record_get(&fields, "option.prune"))

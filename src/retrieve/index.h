@@ -22,8 +22,8 @@ typedef struct index_question {
 } index_question;
 
 typedef struct index_operations {
-    /* Whether an index of this kind serves the model; UNSUPPORTED says which models it serves and what to use instead.
-     */
+    /* Whether an index of this kind serves the model; UNSUPPORTED says "index <kind>: …", which models
+     * it serves; the kinds that serve this one are added. */
     topn_status (*check)(topn_context *, const topn_model *);
     /* Fills out->arrays; out->kind is set. Same bits at any thread count. Progress with cancel. O(…) in each kind. */
     topn_status (*build)(topn_context *, const topn_model *, const void *params, model_index *out);

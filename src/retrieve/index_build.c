@@ -225,8 +225,7 @@ static topn_status check_kind(topn_context *context, const topn_model *model, co
         if (other->index && other->index->check(NULL, model) == TOPN_OK)
             snprintf(others + length, sizeof others - length, "%s%s", length ? ", " : "", other->name);
     }
-    return fail(context, status, "index %s: %s%s%s", kind->name, why, *others ? "; kinds that serve this model: " : "",
-                others);
+    return fail(context, status, "%s%s%s", why, *others ? "; kinds that serve this model: " : "", others);
 }
 
 topn_status index_add(topn_context *context, topn_model *model, const retriever_kind *kind, const void *params,
