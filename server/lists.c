@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "answer.h"
+#include "running.h"
 
 enum {
     REASONS = 3,     /* items of the history that an explanation names */
@@ -116,7 +117,10 @@ json_t *list_of_request(question *asked, const topn_request *request)
         question_failed(asked, status);
         return NULL;
     }
-    return write_list(asked, request, found < wanted ? found : wanted);
+    json_t *answer = write_list(asked, request, found < wanted ? found : wanted);
+    if (answer && asked->query != mine->exact)
+        json_object_set_new(answer, "retriever", json_string(asked->call->server->options->retriever));
+    return answer;
 }
 
 static bool is_seen(const live_history *history, uint32_t item)

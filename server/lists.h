@@ -19,7 +19,8 @@
     "\"model\":{\"type\":\"string\"},\"source\":{\"type\":\"string\",\"enum\":[\"model\",\"features\",\"context\","    \
     "\"popularity\"]},\"reason\":{\"type\":\"string\"},\"history\":{\"type\":\"integer\"},"                            \
     "\"live\":{\"type\":\"boolean\"},\"unknown_items\":{\"type\":\"integer\"},"                                        \
-    "\"unknown_context\":{\"type\":\"integer\"},\"stale\":{\"type\":\"boolean\"},\"filtered\":{\"type\":\"integer\"}"
+    "\"retriever\":{\"type\":\"string\"},\"unknown_context\":{\"type\":\"integer\"},\"stale\":{\"type\":\"boolean\"}," \
+    "\"filtered\":{\"type\":\"integer\"}"
 
 /* {"id": …, "title": …} and a number under `name`; title only where there is one. */
 json_t *item_value(const question *question, uint32_t item, const char *name, double number);

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "options.h"
 #include "running.h"
+#include "worker.h"
 
 enum { CODE_DONE, CODE_FAILED, CODE_USAGE };
 enum { TICK_MILLISECONDS = 250, STOP_SECONDS = 30, EVENTS_WAITING = 100000, WHY = 512 };
@@ -84,6 +85,18 @@ static bool place_store(server *running, char *why)
     return running->store;
 }
 
+/* What is known of the items can be read: a wrong file of attributes is said now, not at the first request. */
+static bool check_items(const server *running, char *why)
+{
+    worker *first = worker_create(running->store, why, WHY);
+    generation *in_use = models_acquire(running->models);
+    item_state *read = first ? items_acquire(running->items, first->store, in_use, why, WHY) : NULL;
+    item_state_release(read);
+    generation_release(in_use);
+    worker_free(first);
+    return read;
+}
+
 static bool start_parts(server *running, char *why)
 {
     const server_options *options = running->options;
@@ -95,7 +108,7 @@ static bool start_parts(server *running, char *why)
     }
     running->transport = http_create(running, why, WHY);
     return running->transport && place_store(running, why) &&
-           models_open(options->model, options->retriever, &running->models, why, WHY) &&
+           models_open(options->model, options->retriever, &running->models, why, WHY) && check_items(running, why) &&
            writer_start(running->store, EVENTS_WAITING, &running->writer, why, WHY) == STORE_OK &&
            retention_start(running->store, options->retain_seconds, &running->retention, why, WHY) &&
            retrainer_start(options, running->store, running->models, &running->retrainer, why, WHY);

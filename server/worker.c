@@ -14,8 +14,9 @@ static bool key_made;
 
 static void drop_queries(worker *self)
 {
+    if (self->exact != self->query)
+        topn_query_free(self->exact);
     topn_query_free(self->query);
-    topn_query_free(self->exact);
     self->query = self->exact = NULL;
     if (self->generation)
         generation_release(self->generation);
@@ -97,8 +98,11 @@ generation *worker_acquire(worker *self, models *source, char *why, size_t why_s
     if (self->generation == in_use)
         return in_use;
     drop_queries(self);
-    if (topn_query_create(self->context, in_use->retriever, &self->query) != TOPN_OK ||
-        topn_query_create(self->context, in_use->exact, &self->exact) != TOPN_OK) {
+    topn_status status = topn_query_create(self->context, in_use->exact, &self->exact);
+    self->query = self->exact;
+    if (status == TOPN_OK && in_use->retriever != in_use->exact)
+        status = topn_query_create(self->context, in_use->retriever, &self->query);
+    if (status != TOPN_OK) {
         snprintf(why, why_size, "%s", topn_context_message(self->context));
         drop_queries(self);
         generation_release(in_use);

@@ -18,7 +18,7 @@ typedef struct worker {
     bool trained_known;        /* trained_here and trained_through have been read */
     bool trained_here;         /* on the events of this store */
     int64_t trained_through;   /* number of the last stored event that it was trained on, 0 = none (live.h) */
-    topn_query *query, *exact; /* over generation->retriever and ->exact */
+    topn_query *query, *exact; /* over generation->retriever and ->exact; the same where these are */
     uint32_t *items;           /* [capacity] scratch */
     float *scores;             /* [capacity] */
     size_t capacity;

@@ -200,6 +200,25 @@ def test_wishes():
         equal(len(server.get("/api/recommend/u0?n=50&include_seen=true")[1]["items"]), 30, "all items, not 50")
 
 
+def test_indexes():
+    """An index that the server was started with answers, and says so; exact answers stay a parameter away."""
+    with Server() as server:
+        server.stop()
+        server.model = train(server.folder, "ials", options=("--factors", "8", "--sweeps", "3"), name="indexed")
+        run("index", server.model, "--retriever", "hnsw", "--quiet")
+        server.start(["--retriever", "hnsw"])
+        exact = server.get("/api/recommend/u3?n=30&retriever=exact")[1]
+        near(exact["items"], told(server.model, "--user", "u3", "-n", "30"), "exact")
+        equal("retriever" in exact, False, "exact")
+        for query in ("", "&retriever=index"):
+            found = server.get(f"/api/recommend/u3?n=30{query}")[1]
+            equal(found["retriever"], "hnsw", query)
+            near(found["items"], told(server.model, "--user", "u3", "-n", "30", "--retriever", "hnsw"), "index")
+        session = server.post("/api/session/recommend?n=5", [{"ItemId": "i1"}])[1]
+        equal((session["retriever"], len(session["items"])), ("hnsw", 5), "a session")
+        equal("retriever" in server.get("/api/recommend/nobody")[1], False, "popularity needs none")
+
+
 def test_faults_of_sessions():
     with Server() as server:
         for body, text in (({"History": 3}, "History:"), ([{}], '"ItemId" is missing'),

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Items and users over HTTP: as they are put they come back, and filters, hidden items and titles are in the next answer."""
-from harness import Server, equal, eventually, main, refused, train
+from harness import Server, equal, eventually, main, refused, run
 
 ATTRIBUTES = "item,genre,year\n" + "".join(
     f"i{item},{('drama', 'comedy', 'western')[item % 3]},{1990 + item}\n" for item in range(30))
@@ -97,6 +97,16 @@ def test_filters():
         answer = server.get("/api/popular?n=30&filter=genre%3Dclassic")[1]
         equal((ids(answer), answer["filtered"]), (["i3"], 29), "of the store")
         equal("i3" in ids(server.get("/api/popular?n=30&filter=genre%3Ddrama")[1]), False, "in place of the file's")
+
+
+def test_wrong_side_files():
+    with Server() as server:
+        side = server.folder / "items.csv"
+        for text, fault in ((None, "items.csv"), ("item,year\ni1,1990,7,8\n", "items.csv:2")):
+            if text:
+                side.write_text(text, encoding="utf-8")
+            _, said = run("serve", server.model, "--port", "0", "--item-attributes", side, code=1)
+            equal(fault in said, True, said)
 
 
 def test_two_servers():
