@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How long one person waits: the median time of topn_recommend over a model file, one query after the other, one
+ * How long one person waits: the time of topn_recommend over a model file, one query after the other, one
  * thread.
  *
- * usage: latency MODEL HISTORIES [N [USERS]]              (100 1000)
+ * usage: latency MODEL HISTORIES [N [USERS [KIND]]]       (100 1000)
  *
  * HISTORIES is a file of events, such as test-seen.tsv of a split; items that the model does not know are left out.
- * Prints microseconds: the median, and with no other output than that number it serves scripts. The first tenth of the
- * queries warms up and is not counted.
+ * Prints microseconds: the median, and with no other output than that number it serves scripts. With KIND, "exact" or
+ * an index that the model has, prints median, 99th percentile and the share of the exact answers that it found. The
+ * first tenth of the queries warms up and is not counted.
  */
 #include <topn/topn.h>
 
@@ -60,28 +61,49 @@ static size_t translate(const topn_model *model, const topn_data *data, uint32_t
     return count;
 }
 
+static topn_query *make_query(const topn_model *model, const char *kind, topn_retriever **retriever)
+{
+    topn_options *options;
+    topn_query *query;
+    expect(topn_options_create(context, TOPN_KIND_RETRIEVER, kind, &options));
+    expect(topn_retriever_create(context, model, options, retriever));
+    expect(topn_query_create(context, *retriever, &query));
+    topn_options_free(options);
+    return query;
+}
+
+/* How many of the `count` items in `left` are in `right`, too. */
+static size_t common(const uint32_t *left, size_t count, const uint32_t *right, size_t right_count)
+{
+    size_t both = 0;
+    for (size_t a = 0; a < count; a++)
+        for (size_t b = 0; b < right_count; b++)
+            both += left[a] == right[b];
+    return both;
+}
+
 int main(int argc, char **argv)
 {
     const size_t n = argc > 3 ? strtoul(argv[3], NULL, 10) : 100;
     const size_t most = argc > 4 ? strtoul(argv[4], NULL, 10) : 1000;
-    if (argc < 3 || argc > 5 || n == 0 || most == 0) {
-        fprintf(stderr, "usage: latency MODEL HISTORIES [N [USERS]], both 1 or more\n");
+    if (argc < 3 || argc > 6 || n == 0 || most == 0) {
+        fprintf(stderr, "usage: latency MODEL HISTORIES [N [USERS [KIND]]], N and USERS 1 or more\n");
         return 2;
     }
     topn_model *model;
     topn_data *data;
-    topn_retriever *retriever;
-    topn_query *query;
+    topn_retriever *retriever, *exact_retriever;
     if (topn_context_create(&context) != TOPN_OK)
         return 1;
     expect(topn_model_load(context, argv[1], &model));
     expect(topn_data_read(context, argv[2], NULL, &data));
-    expect(topn_retriever_create(context, model, NULL, &retriever));
-    expect(topn_query_create(context, retriever, &query));
+    const char *kind = argc > 5 ? argv[5] : "exact";
+    topn_query *query = make_query(model, kind, &retriever), *exact = make_query(model, "exact", &exact_retriever);
     const size_t users = topn_data_users(data) < most ? topn_data_users(data) : most, warm = users / 10;
     double *times = allocate(users, sizeof *times);
     uint32_t *history = allocate((size_t)topn_model_items(model) + 1, sizeof *history);
-    uint32_t *items = allocate(n, sizeof *items);
+    uint32_t *items = allocate(n, sizeof *items), *exact_items = allocate(n, sizeof *items);
+    size_t both = 0, all = 0;
     float *scores = allocate(n, sizeof *scores);
     for (size_t user = 0; user < users; user++) {
         size_t found;
@@ -90,19 +112,31 @@ int main(int argc, char **argv)
         const double start = seconds();
         expect(topn_recommend(query, &request, n, items, scores, &found));
         times[user] = seconds() - start;
+        if (argc > 5) {
+            size_t exact_found;
+            expect(topn_recommend(exact, &request, n, exact_items, scores, &exact_found));
+            both += common(exact_items, exact_found, items, found);
+            all += exact_found;
+        }
     }
     if (users == 0) {
         fprintf(stderr, "latency: %s holds no users\n", argv[2]);
         return 1;
     }
     qsort(times + warm, users - warm, sizeof *times, compare);
-    printf("%.1f\n", 1e6 * times[warm + (users - warm) / 2]);
+    printf("%.1f", 1e6 * times[warm + (users - warm) / 2]);
+    if (argc > 5)
+        printf(" %.1f %.4f", 1e6 * times[warm + (users - warm) * 99 / 100], all ? (double)both / (double)all : 1.0);
+    printf("\n");
     free(times);
     free(history);
     free(items);
+    free(exact_items);
     free(scores);
     topn_query_free(query);
+    topn_query_free(exact);
     topn_retriever_free(retriever);
+    topn_retriever_free(exact_retriever);
     topn_data_free(data);
     topn_model_free(model);
     topn_context_free(context);
