@@ -82,6 +82,7 @@ static void reply(call *request, int status, const char *type, void *bytes, size
         char number[24];
         snprintf(number, sizeof number, "%llu", (unsigned long long)request->number);
         MHD_add_response_header(response, "X-Request-Id", number);
+        MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
         if (type)
             MHD_add_response_header(response, "Content-Type", type);
         for (size_t i = 0; i < one->header_count; i++)

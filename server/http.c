@@ -411,6 +411,11 @@ size_t http_connections(const http *host)
     return atomic_load(&host->connected);
 }
 
+size_t http_body_bytes(const http *host)
+{
+    return atomic_load(&host->body_bytes);
+}
+
 void http_close_gate(http *host)
 {
     if (!host)

@@ -26,6 +26,7 @@ void http_quiesce(http *http);
 /* Of NULL 0: requests under way, from the end of their header to the end of their answer. */
 size_t http_under_way(const http *http);
 size_t http_connections(const http *http);
+size_t http_body_bytes(const http *http);
 /* No handler runs from here on; later requests are answered 503. Before what handlers work with is taken down. */
 void http_close_gate(http *http);
 /* Closes what is left. No call may be deferred any more. */

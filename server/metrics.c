@@ -192,6 +192,11 @@ static double connections(struct server *running)
     return (double)http_connections(running->transport);
 }
 
+static double body_bytes(struct server *running)
+{
+    return (double)http_body_bytes(running->transport);
+}
+
 static double store_up(struct server *running)
 {
     char why[512];
@@ -224,6 +229,7 @@ static const struct {
 } figures[] = {
     {"topn_requests_under_way", "gauge", "Requests between their header and the end of their answer", under_way},
     {"topn_connections", "gauge", "Open connections", connections},
+    {"topn_body_bytes", "gauge", "Memory of the bodies of requests under way", body_bytes},
     {"topn_store_up", "gauge", "Whether the store answers", store_up},
     {"topn_events_written_total", "counter", "Events on disk since the start", written_events},
     {"topn_events_waiting", "gauge", "Events that wait for the disk", waiting_events},
