@@ -15,15 +15,16 @@
 #include "server/generation.h"
 #include "text.h"
 
-enum { BATCH = 4096, WHY = 512 };
+/* Many to a batch: one touches most pages of the store's index, however few events there are in it. */
+enum { BATCH = 65536 };
 
 struct import {
     store *to;
     const char *where;
-    const char *kind;           /* where the file says none; "" */
-    int64_t time;               /* the same */
-    bool again;                 /* without keys */
-    stored_event events[BATCH]; /* [count], texts owned */
+    const char *kind;     /* where the file says none; "" */
+    int64_t time;         /* the same */
+    bool again;           /* without keys */
+    stored_event *events; /* [count] of BATCH, texts owned */
     size_t count;
     uint64_t hash[2]; /* of all events so far */
     uint64_t written, repeated;
@@ -223,31 +224,31 @@ done:
 
 int events_import(struct session *session, const char *where, const char *path)
 {
-    struct import *work = need_memory(1, sizeof *work);
+    struct import work = {.where = where, .hash = {UINT64_C(14695981039346656037), UINT64_C(88172645463325252)}};
     const char *trained = session_value(session, "trained");
     topn_model *checked = NULL;
     int code;
-    *work = (struct import){.where = where, .hash = {UINT64_C(14695981039346656037), UINT64_C(88172645463325252)}};
-    STEP(read_options(session, work, path));
+    work.events = need_memory(BATCH, sizeof *work.events);
+    STEP(read_options(session, &work, path));
     if (trained && *trained)
         STEP(session_load(session, trained, &checked));
-    STEP(events_open(where, true, &work->to));
+    STEP(events_open(where, true, &work.to));
     const topn_status status =
-        topn_events_read(session->context, path, session->options[TOPN_KIND_READER], take_event, work);
-    STEP(work->code);
+        topn_events_read(session->context, path, session->options[TOPN_KIND_READER], take_event, &work);
+    STEP(work.code);
     STEP(session_check(session, status));
-    STEP(write_batch(work));
+    STEP(write_batch(&work));
     if (trained && *trained)
-        STEP(note_trained(session, work, trained));
-    inform("%s: %" PRIu64 " events of %s", events_name(where), work->written, path);
-    if (work->repeated)
+        STEP(note_trained(session, &work, trained));
+    inform("%s: %" PRIu64 " events of %s", events_name(where), work.written, path);
+    if (work.repeated)
         inform("%" PRIu64 " events were left out, which an import of the last seven days has written; --again writes "
                "them once more",
-               work->repeated);
+               work.repeated);
 done:
-    empty_batch(work);
+    empty_batch(&work);
     topn_model_free(checked);
-    store_close(work->to);
-    free(work);
+    store_close(work.to);
+    free(work.events);
     return code;
 }

@@ -49,17 +49,9 @@ static const char *const texts[STATEMENT_COUNT] = {
     [ADD_USER] = "INSERT INTO user_id (id) VALUES (?1)",
     [ADD_EVENT] = "INSERT INTO event (user, item, weight, time, kind, context, deleted)"
                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    /* cut: the item's last deletion. What was written before it is left out of the sum. */
-    [HISTORY] = "SELECT item_id.id, weight, time, cut = last, last, cut > 0 FROM ("
-                "SELECT item, total(CASE WHEN sequence > cut THEN weight END) AS weight, max(sequence) AS last,"
-                " coalesce(max(CASE WHEN sequence > cut THEN time END),"
-                " max(CASE WHEN sequence = cut THEN time END)) AS time,"
-                " max(cut) AS cut FROM ("
-                "SELECT sequence, item, weight, time,"
-                " coalesce(max(CASE WHEN deleted THEN sequence END) OVER (PARTITION BY item), 0) AS cut"
-                " FROM event WHERE user = (SELECT number FROM user_id WHERE id = ?1) AND sequence > ?2"
-                ") GROUP BY item ORDER BY time DESC, last DESC LIMIT ?3"
-                ") CROSS JOIN item_id ON item_id.number = item ORDER BY time DESC, last DESC",
+    [HISTORY] = "SELECT item, weight, time, deleted, sequence FROM event"
+                " WHERE user = (SELECT number FROM user_id WHERE id = ?1) AND sequence > ?2 ORDER BY sequence",
+    [NAME_ITEM] = "SELECT id FROM item_id WHERE number = ?1",
     [SCAN] = "SELECT user_id.id, item_id.id, weight, time, kind, context, deleted, sequence FROM event"
              " CROSS JOIN user_id ON user_id.number = user CROSS JOIN item_id ON item_id.number = item"
              " WHERE time >= ?1 AND time < ?2 ORDER BY sequence",
@@ -241,8 +233,9 @@ static store_status connect_to(sqlite_store *self)
         status = use_wal(self);
     if (status != STORE_OK)
         return status;
-    result =
-        sqlite3_exec(self->db, "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864", NULL, NULL, NULL);
+    result = sqlite3_exec(self->db,
+                          "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384",
+                          NULL, NULL, NULL);
     if (result != SQLITE_OK)
         return sqlite_fault(self, result);
     if (empty) {

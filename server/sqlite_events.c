@@ -89,34 +89,6 @@ store_status sqlite_append(store *base, store_batch *batches, size_t count)
     return sqlite_end(self, status);
 }
 
-store_status sqlite_history(store *base, const char *user, int64_t after, size_t limit, store_visit *visit,
-                            void *user_data)
-{
-    sqlite_store *self = (sqlite_store *)base;
-    store_status status = sqlite_ready(self);
-    if (status != STORE_OK)
-        return status;
-    sqlite3_stmt *rows = sqlite_statement(self, HISTORY);
-    int result;
-    sqlite_bind(rows, 1, user);
-    sqlite3_bind_int64(rows, 2, after);
-    sqlite3_bind_int64(rows, 3, limit < INT64_MAX ? (int64_t)limit : INT64_MAX);
-    while ((result = sqlite3_step(rows)) == SQLITE_ROW) {
-        const stored_event event = {.user = user,
-                                    .item = sqlite_column(rows, 0),
-                                    .weight = sqlite3_column_double(rows, 1),
-                                    .time = sqlite3_column_int64(rows, 2),
-                                    .kind = "",
-                                    .deleted = sqlite3_column_int(rows, 3),
-                                    .number = sqlite3_column_int64(rows, 4),
-                                    .replaced = sqlite3_column_int(rows, 5)};
-        visit(&event, user_data);
-    }
-    status = result == SQLITE_DONE ? STORE_OK : sqlite_fault(self, result);
-    sqlite3_reset(rows);
-    return status;
-}
-
 store_status sqlite_scan(store *base, int64_t from, int64_t to, store_visit *visit, void *user_data)
 {
     sqlite_store *self = (sqlite_store *)base;

@@ -22,6 +22,7 @@ typedef enum prepared {
     ADD_USER,
     ADD_EVENT,
     HISTORY,
+    NAME_ITEM,
     SCAN,
     COUNT_EVENTS,
     OLD_EVENTS,
@@ -76,10 +77,11 @@ const char *sqlite_column(sqlite3_stmt *statement, int at);
 
 /* sqlite_events.c */
 store_status sqlite_append(store *, store_batch *, size_t count);
-store_status sqlite_history(store *, const char *user, int64_t after, size_t limit, store_visit *, void *user_data);
 store_status sqlite_scan(store *, int64_t from, int64_t to, store_visit *, void *user_data);
 store_status sqlite_count(store *, uint64_t *events);
 store_status sqlite_expire(store *, int64_t before, size_t limit, uint64_t *deleted);
+/* sqlite_history.c */
+store_status sqlite_history(store *, const char *user, int64_t after, size_t limit, store_visit *, void *user_data);
 /* sqlite_entities.c */
 store_status sqlite_put(store *, entity_kind, const stored_entity *, size_t count);
 store_status sqlite_remove(store *, entity_kind, const char *id);
