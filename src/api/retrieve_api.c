@@ -136,10 +136,7 @@ topn_status topn_score(topn_query *query, const topn_request *request, const uin
             return fail(query->context, TOPN_ERROR_ARGUMENT,
                         "items[%zu]: item %" PRIu32 " is out of range, the model has %" PRIu32 " items", place,
                         items[place], limit);
-    status = query_scores(query, request);
-    for (size_t place = 0; status == TOPN_OK && place < count; place++)
-        score_out[place] = query->scores[items[place]];
-    return status;
+    return query_score_items(query, request, items, count, score_out);
 }
 
 topn_status topn_explain(topn_query *query, const topn_request *request, uint32_t item, float *contribution_out,

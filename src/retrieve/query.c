@@ -14,6 +14,7 @@
 
 enum {
     POSTINGS_SHARE = 4,   /* postings are considered when one dimension in so many is in φ, or fewer */
+    FEW_SHARE = 16,       /* one item in so many, or fewer, are scored one by one */
     POSTINGS_PENALTY = 2, /* an entry of the postings costs as much as so many of the rows */
 };
 
@@ -271,6 +272,18 @@ topn_status query_scores(topn_query *query, const topn_request *request)
     const topn_status status = encode(query, request);
     if (status == TOPN_OK)
         score_all(query, request);
+    return status;
+}
+
+topn_status query_score_items(topn_query *query, const topn_request *request, const uint32_t *items, size_t count,
+                              float *score_out)
+{
+    const topn_model *model = query->retriever->model;
+    const bool few = query->retriever->rows && count <= model->items / FEW_SHARE;
+    const topn_status status = few ? encode(query, request) : query_scores(query, request);
+    for (size_t place = 0; status == TOPN_OK && place < count; place++)
+        score_out[place] =
+            few ? item_score(model, query->retriever->rows, query->phi, items[place]) : query->scores[items[place]];
     return status;
 }
 

@@ -34,6 +34,9 @@ topn_status check_context(topn_context *context, const topn_model *model, const 
 topn_status query_check(topn_query *query, const topn_request *request);
 /* query->scores of all items. The request must have passed query_check. NUMERIC when a user's row has no solution. */
 topn_status query_scores(topn_query *query, const topn_request *request);
+/* The same of some items, [count]; of few of them without the others. */
+topn_status query_score_items(topn_query *query, const topn_request *request, const uint32_t *items, size_t count,
+                              float *score_out);
 /* Sets the scores that mark_refused refuses to −∞. refused [items] is scratch: overwritten where an allow list or
  * filters ask for it. */
 void mask_scores(float *scores, uint32_t items, const topn_request *filters, const uint32_t *seen, size_t seen_count,

@@ -109,6 +109,9 @@ static void check_model(const topn_model *model, size_t n, bool include_seen)
         topn_request request = filters;
         request.history_length = topn_model_history(model, chosen[place], &request.history, &request.weights);
         check(topn_score(query, &request, all, items, scores));
+        float alone; /* one item by itself has the same bits */
+        check(topn_score(query, &request, &all[place % items], 1, &alone));
+        assert_memory_equal(&alone, &scores[place % items], sizeof alone);
         for (size_t seen = 0; !include_seen && seen < request.history_length; seen++)
             scores[request.history[seen]] = -INFINITY;
         memcpy(order, all, items * sizeof *order);
