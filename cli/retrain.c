@@ -15,6 +15,7 @@
 #include "recorded.h"
 #include "server/generation.h"
 #include "store_events.h"
+#include "store_sides.h"
 #include "text.h"
 
 enum { CODE_WORSE = 3 };
@@ -40,6 +41,7 @@ struct retraining {
     bool force;
     topn_model *model, *made; /* in use; new */
     store_events events;
+    store_sides sides;
     topn_options *method, *reader, *rules, *looser; /* looser: without rules on few events */
     uint32_t users_judged;
     uint64_t unknown[2];  /* held-back events of items that the model in use, the new one does not know */
@@ -100,9 +102,9 @@ static int check_store(const struct retraining *run)
         return CODE_DONE;
     return complain(CODE_FAILED,
                     "store %s holds %" PRIu64 " events, %s was trained on %" PRIu64
-                    ": add them by \"topn events import %s %s\", or train without them by --force",
+                    ": add them by \"topn events import %s %s --trained %s\", or train without them by --force",
                     run->events.plain_name, events, run->path, trained_on, run->events.plain_name,
-                    source && *source ? source : "DATA");
+                    source && *source ? source : "DATA", run->path);
 }
 
 static int train(struct session *session, const struct retraining *run, const topn_data *data, topn_model **out)
@@ -335,6 +337,7 @@ static void clear(struct retraining *run)
     topn_options_free(run->reader);
     topn_options_free(run->rules);
     topn_options_free(run->looser);
+    store_sides_clear(&run->sides);
     store_events_close(&run->events);
 }
 
@@ -359,6 +362,7 @@ static int run(struct session *session)
     STEP(read_options(session, &run));
     STEP(store_events_open(run.store, run.model, run.path, run.share, &run.events));
     STEP(check_store(&run));
+    STEP(store_sides_add(session, run.events.from, run.model, run.rules, &run.sides));
     STEP(judge(session, &run));
     const bool refused = is_worse(&run) && !run.force;
     if (!refused)
@@ -382,12 +386,14 @@ const struct command command_retrain = {
         "of that model. Only when the new model is no worse than the margin is it trained again on all events and "
         "written to NEW, whole or not at all. The metric goes into its metadata, and one line of JSON with all figures "
         "to standard output.\n\n"
-        "Which events MODEL has learned from is known by a note in the store, where it was trained by this command, "
-        "and by the histories that it keeps; where there are neither, events later than its file count as new.\n\n"
-        "Exit code 0: written. 3: not written, since the new model is worse or too few events are there to judge it. "
-        "1: failed. The log that MODEL was trained on must be in the store (\"topn events import\"): with fewer than "
-        "half as many events the command refuses unless --force is given. \"topn serve --retrain-every 6h\" runs this "
-        "command by itself.",
+        "Which events MODEL has learned from is known by the histories that it keeps, without these by a note in the "
+        "store, which this command and \"topn events import --trained\" leave; where there are neither, events later "
+        "than its file count as new.\n\n"
+        "Titles and attributes come from the store and, where it says nothing of an item, from MODEL; indexes for "
+        "approximate retrieval are built anew. Exit code 0: written. 3: not written, since the new model is worse or "
+        "too few events are there to judge it. 1: failed. The log that MODEL was trained on must be in the store "
+        "(\"topn events import STORE DATA --trained MODEL\"): with fewer than half as many events the command refuses "
+        "unless --force is given. \"topn serve --retrain-every 6h\" runs this command by itself.",
     .example = "topn retrain shop.safetensors --store shop.safetensors.events -o shop.safetensors\n"
                "topn retrain shop.safetensors --store postgresql://localhost/shop -o new.safetensors --margin 0",
     .options = own_options,

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "progress.h"
+#include "events.h"
 #include "server/generation.h"
 #include "text.h"
 
-enum { FIELDS = 16, WHY = 512 };
+enum { FIELDS = 16 };
 
 static int by_pair(const void *a, const void *b)
 {
@@ -63,14 +63,13 @@ static bool in_model_history(const topn_model *model, const stored_event *event)
     return length > 0 && bsearch(&item, items, length, sizeof *items, ascending);
 }
 
-/* Whether the model in use has not learned from the event, as well as can be known: by the number up to which it was
- * trained on this store and by the histories that it keeps, without either by the time of its file. */
+/* Whether the model in use has not learned from the event, as well as can be known: by the histories that it keeps,
+ * else by the number up to which it was trained on this store, else by the time of its file. */
 static bool is_fresh(const store_events *events, const stored_event *event)
 {
-    const bool keeps = topn_model_users(events->model) > 0;
-    if (events->trained_through == 0 && !keeps)
-        return event->time > events->model_written;
-    return event->number > events->trained_through && !(keeps && in_model_history(events->model, event));
+    if (topn_model_users(events->model) > 0)
+        return !in_model_history(events->model, event);
+    return events->trained_through ? event->number > events->trained_through : event->time > events->model_written;
 }
 
 static bool is_held(const store_events *events, const stored_event *event)
@@ -174,11 +173,9 @@ static char *name_plainly(const char *where)
 int store_events_open(const char *where, const topn_model *model, const char *model_path, double share,
                       store_events *out)
 {
-    char why[WHY];
     int code;
     *out = (store_events){.model = model, .plain_name = name_plainly(where)};
-    if (store_open(where, &out->from, why, sizeof why) != STORE_OK)
-        STEP(complain(CODE_FAILED, "%s", why));
+    STEP(events_open(where, false, &out->from));
     STEP(read_note(out, model_path));
     STEP(scan(out, look_for_deletions, out));
     if (out->deletion_count)
