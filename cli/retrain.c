@@ -44,6 +44,7 @@ struct retraining {
     store_sides sides;
     topn_options *method, *reader, *rules, *looser; /* looser: without rules on few events */
     uint32_t users_judged;
+    uint64_t judged;      /* of the events held back those that the rules leave */
     uint64_t unknown[2];  /* held-back events of items that the model in use, the new one does not know */
     double before, after; /* NAN: not judged */
     topn_report *report;  /* of the new one */
@@ -202,13 +203,15 @@ static int judge(struct session *session, struct retraining *run)
     topn_model *candidate = NULL;
     int code;
     run->before = run->after = NAN;
-    if (run->events.held < run->least)
+    run->judged = run->events.held;
+    if (run->judged < run->least)
         return CODE_DONE;
     inform("training on all but the %" PRIu64 " newest events, to judge by these", run->events.held);
     STEP(store_events_data(session, &run->events, run->rules, false, &earlier));
     STEP(store_events_data(session, &run->events, run->looser, false, &seen));
     STEP(store_events_held(session, &run->events, run->looser, seen, &held));
-    if (topn_data_events(held) == 0)
+    run->judged = topn_data_events(held);
+    if (run->judged < run->least)
         goto done;
     STEP(train(session, run, earlier, &candidate));
     code = compare(session, run, candidate, seen, held);
@@ -231,7 +234,7 @@ static int say_worse(const struct retraining *run)
         return complain(CODE_WORSE,
                         "only %" PRIu64 " newest events to judge by, of %" PRIu64 " that %s was not trained on; at "
                         "least %zu are asked for (--least): %s is not written",
-                        run->events.held, run->events.fresh, run->path, run->least, run->output);
+                        run->judged, run->events.fresh, run->path, run->least, run->output);
     return complain(CODE_WORSE, "the new model is worse: %s %.5f, that of %s %.5f, margin %g: %s is not written",
                     run->metric, run->after, run->path, run->before, run->margin, run->output);
 }
@@ -322,7 +325,7 @@ static void print_figures(const struct retraining *run, bool written)
         json_pack("{s:b, s:s, s:o, s:o, s:f, s:I, s:I, s:I, s:I, s:[I,I], s:I, s:o, s:f}", "written", written, "metric",
                   run->metric, "before", real_json(run->before), "after", real_json(run->after), "margin", run->margin,
                   "events", (json_int_t)run->events.events, "fresh", (json_int_t)run->events.fresh, "held_back",
-                  (json_int_t)run->events.held, "users_judged", (json_int_t)run->users_judged, "unknown",
+                  (json_int_t)run->judged, "users_judged", (json_int_t)run->users_judged, "unknown",
                   (json_int_t)run->unknown[0], (json_int_t)run->unknown[1], "through", (json_int_t)run->events.through,
                   "version", written ? json_string(run->version) : json_null(), "seconds", seconds);
     json_print(figures, false);
@@ -386,9 +389,9 @@ const struct command command_retrain = {
         "of that model. Only when the new model is no worse than the margin is it trained again on all events and "
         "written to NEW, whole or not at all. The metric goes into its metadata, and one line of JSON with all figures "
         "to standard output.\n\n"
-        "Which events MODEL has learned from is known by the histories that it keeps, without these by a note in the "
-        "store, which this command and \"topn events import --trained\" leave; where there are neither, events later "
-        "than its file count as new.\n\n"
+        "Which events MODEL has learned from is known by a note in the store, which this command and \"topn events "
+        "import --trained\" leave, and by the histories that it keeps; where there are neither, events later than its "
+        "file count as new.\n\n"
         "Titles and attributes come from the store and, where it says nothing of an item, from MODEL; indexes for "
         "approximate retrieval are built anew. Exit code 0: written. 3: not written, since the new model is worse or "
         "too few events are there to judge it. 1: failed. The log that MODEL was trained on must be in the store "

@@ -63,13 +63,14 @@ static bool in_model_history(const topn_model *model, const stored_event *event)
     return length > 0 && bsearch(&item, items, length, sizeof *items, ascending);
 }
 
-/* Whether the model in use has not learned from the event, as well as can be known: by the histories that it keeps,
- * else by the number up to which it was trained on this store, else by the time of its file. */
+/* Whether the model in use has not learned from the event, as well as can be known: by the number up to which it was
+ * trained on this store and by the histories that it keeps, without either by the time of its file. */
 static bool is_fresh(const store_events *events, const stored_event *event)
 {
-    if (topn_model_users(events->model) > 0)
-        return !in_model_history(events->model, event);
-    return events->trained_through ? event->number > events->trained_through : event->time > events->model_written;
+    const bool keeps = topn_model_users(events->model) > 0;
+    if (!events->trained_through && !keeps)
+        return event->time > events->model_written;
+    return event->number > events->trained_through && !(keeps && in_model_history(events->model, event));
 }
 
 static bool is_held(const store_events *events, const stored_event *event)

@@ -166,6 +166,18 @@ def test_new_items_keep_histories_by_id():
         equal(len(named | seen), 42, "all others")
 
 
+def test_titles_of_the_store_go_into_the_model():
+    """A title that the store knows, of an item that only its events know, stands in the new model's file."""
+    with Server() as server:
+        fill(server)
+        equal(server.post("/api/item", {"ItemId": "fresh", "Title": 'A "new", one'})[0], 200, "the item")
+        send(server, [(f"u{at}", "fresh") for at in range(30)], NOW + 50000)
+        equal(retrain(server)["state"], "swapped", state(server))
+        listed = run("recommend", server.model, "--history", "i0", "-n", "31", "--format", "json")[0]
+        if json.dumps('A "new", one') not in listed:
+            raise AssertionError(listed)
+
+
 def test_too_little_to_judge_by():
     with Server() as server:
         before = version(server)
