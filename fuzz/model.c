@@ -58,6 +58,28 @@ static void ask_indexes(topn_context *context, const topn_model *model)
     }
 }
 
+/* Whatever the file says of the items can be looked at and asked for. */
+static void ask_attributes(topn_context *context, const topn_model *model)
+{
+    topn_attributes *attributes = NULL;
+    topn_filter *filter = NULL;
+    if (topn_attributes_create(context, model, &attributes) != TOPN_OK)
+        abort();
+    for (size_t name = 0; name < topn_attributes_count(attributes) && name < ASKED; name++)
+        for (uint32_t item = 0; item < topn_model_items(model) && item < ASKED; item++) {
+            const char *value = topn_attributes_value(attributes, item, name, 0);
+            if (value && strlen(value) > 1 << 20)
+                abort();
+        }
+    if (topn_filter_create(context, attributes, "HAS genre AND NOT year<1990", &filter) == TOPN_OK &&
+        topn_filter_count(filter) > topn_model_items(model))
+        abort();
+    topn_filter_free(filter);
+    topn_attributes_free(attributes);
+    for (uint32_t item = 0; item < topn_model_items(model); item++)
+        (void)topn_model_popularity(model, item);
+}
+
 static void export_all(topn_context *context, const topn_model *model)
 {
     topn_entry entry;
@@ -112,6 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (topn_model_load(context, path, &model) == TOPN_OK && topn_model_items(model) <= MOST_ITEMS) {
         ask(context, model, NULL);
         ask_indexes(context, model);
+        ask_attributes(context, model);
         export_all(context, model);
         save_twice(context, model);
     }
