@@ -483,8 +483,9 @@ TOPN_API topn_status topn_diversify(topn_query *query, double diversity, size_t 
 
 /* ---- Attributes and filters ------------------------------------------------------------------------------ */
 
-/* What is known of a model's items beside events: the attributes in its file (the item features it was trained with)
- * and what is set later. Belongs to one thread at a time. */
+/* What is known of a model's items beside events: the attributes in its file (the item features it was trained with, as
+ * they were read) and what is set later. Belongs to one thread at a time, also where it is only read, and keeps a
+ * reference to `model`. */
 TOPN_API topn_status topn_attributes_create(topn_context *context, const topn_model *model, topn_attributes **out);
 TOPN_API void topn_attributes_free(topn_attributes *attributes);
 /* Replaces the values of one attribute of an item; value_count 0 removes it. A value that is a number can be compared
@@ -502,11 +503,12 @@ TOPN_API const char *topn_attributes_value(const topn_attributes *attributes, ui
                                            size_t value_index);
 
 /* The items that an expression holds for: genre=Drama AND year>=1990, NOT, OR, parentheses, != < <= > >=,
- * genre IN (Drama, "Film Noir"), HAS genre. An item with several values of a name satisfies a comparison when one of
- * them does (for != when none is equal); one without the name satisfies none but != and NOT. Words ignore case, names
- * and values do not; quotes where a value has other characters than letters, digits, '_', '-', '.', ':'. Immutable,
- * shared by threads. Errors: OPTION with the place in the expression; an unknown name is one, with the nearest.
- * O(items). */
+ * genre IN (Drama, "Film Noir"), genre NOT IN (…), HAS genre. An item with several values of a name satisfies a
+ * comparison when one of them does (for != when none is equal); one without the name satisfies none but != and NOT.
+ * Numbers compare as numbers, all else by bytes (docs/filters.md). Words ignore case, names and values do not; quotes
+ * where a value has other characters than letters, digits, '_', '-', '.', ':'. Immutable, shared by threads. Errors:
+ * OPTION with the place in the expression; an unknown name is one, with the nearest, and so are more than 65 536 bytes,
+ * 256 comparisons or 64 levels: the text may come from anybody. O(comparisons · items). */
 TOPN_API topn_status topn_filter_create(topn_context *context, const topn_attributes *attributes,
                                         const char *expression, topn_filter **out);
 /* The items whose `allowed` [topn_model_items] is not 0: stock flags and the like. */
