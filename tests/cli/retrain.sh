@@ -80,3 +80,10 @@ grep '^attributes' stdout >new
 rm features.csv
 good retrain fields --store events -o fields3 --margin 1
 same fields2 fields3
+
+good train ials old.csv --factors 4 --sweeps 3 -o dense -q
+good index dense --retriever hnsw -q
+good retrain dense --store events -o dense --margin 1
+good index dense --list
+has stdout "hnsw"
+good recommend dense --user u1 --retriever hnsw
