@@ -88,7 +88,7 @@ static const struct {
     [ASK_READ_NOTE] = {"SELECT value FROM topn_note WHERE name = $1", 1},
 };
 
-static const double patience_seconds = 0.5; /* between attempts to connect */
+static const double patience_seconds = 0.5; /* between attempts to connect, and twice the time that one took */
 
 double postgres_now(void)
 {
@@ -264,10 +264,11 @@ store_status postgres_ready(postgres_store *self)
     disconnect(self);
     if (postgres_now() < self->refused_until)
         return STORE_UNAVAILABLE; /* the message stays */
+    const double start = postgres_now();
     const store_status status = connect_to(self);
     if (status != STORE_OK) {
         disconnect(self);
-        self->refused_until = postgres_now() + patience_seconds;
+        self->refused_until = postgres_now() + patience_seconds + 2 * (postgres_now() - start);
     }
     return status;
 }

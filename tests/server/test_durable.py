@@ -161,6 +161,15 @@ def test_two_servers_on_one_store():
                 sender.end()
             counts = check(postgres.address, senders)
             equal(sum(counts.values()), 1 + sum(len(sender.acknowledged) for sender in senders), "events")
+            equal(one.json("DELETE", "/api/feedback/new/i4")[0], 200, "DELETE")
+        # from one kind of store to the other and back
+        everything = one.folder / "all.csv"
+        run("events", "export", postgres.address, "--all", "-o", everything)
+        run("events", "import", one.folder / "copy.events", everything)
+        equal(run("events", "export", one.folder / "copy.events", "--all")[0], everything.read_text(), "copied")
+        equal(run("events", "expire", postgres.address, "--before", "2100-01-01")[0], "", "expire")
+        run("events", "import", postgres.address, everything)
+        equal(run("events", "export", postgres.address, "--all")[0], everything.read_text(), "and back")
 
 
 main(globals())
