@@ -239,6 +239,15 @@ static void builders_free(build *run)
     free(run->groups);
 }
 
+uint64_t hnsw_build_bytes(const topn_context *context, uint32_t items, uint32_t m, size_t width)
+{
+    const uint64_t threads = context->threads > 1 ? (uint64_t)context->threads : 1, links = sizeof(uint32_t) * m;
+    const uint64_t graph = items * (2 * links + 5) + items / (m - 1) * links;
+    const uint64_t batch = MOST_BATCH * HNSW_LEVELS * m * (sizeof(uint32_t) + sizeof(back_link) + sizeof(size_t));
+    const uint64_t searching = items * (4 * sizeof(uint32_t)) + items / 8 + 12 * (width + MOST_BATCH + 2 * m);
+    return graph + batch + threads * searching;
+}
+
 topn_status hnsw_build(topn_context *context, hnsw_graph *graph, size_t width)
 {
     topn_status status = TOPN_OK;

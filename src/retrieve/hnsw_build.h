@@ -10,6 +10,8 @@
 /* The level of each item, so that one in m of a level's items lies on the next, too; and where its upper links start.
  * Returns how many rows `upper` needs. O(items). */
 uint64_t hnsw_draw_levels(uint64_t seed, uint32_t items, uint32_t m, unsigned char *levels, uint32_t *upper_start);
+/* Bytes of the graph's arrays and of building them. */
+uint64_t hnsw_build_bytes(const topn_context *context, uint32_t items, uint32_t m, size_t width);
 /* Links all items into a graph whose arrays are there, every link HNSW_NONE, and whose entry is HNSW_NONE. `width`:
  * candidates that each item's links are chosen from. The same bits at any thread count. Progress with cancel.
  * O(items · log items · width · m) products. */

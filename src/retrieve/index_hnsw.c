@@ -52,6 +52,11 @@ static topn_status build_index(topn_context *context, const topn_model *model, c
 {
     const hnsw_params *params = given;
     const uint32_t items = model->items, m = (uint32_t)params->m;
+    const topn_status fits =
+        memory_check(context, "index hnsw", hnsw_build_bytes(context, items, m, (size_t)params->build_width),
+                     "use fewer links (--m) or --threads");
+    if (fits != TOPN_OK)
+        return fits;
     hnsw_graph graph = {.model = model, .rows = model_item_rows(model), .items = items, .m = m, .entry = HNSW_NONE};
     uint64_t *settings = model_index_add(context, out, "settings", TENSOR_U64, SETTINGS, 0);
     graph.links = settings ? model_index_add(context, out, "links", TENSOR_U32, items, 2 * m) : NULL;

@@ -615,6 +615,19 @@ static void test_small(void **state)
     for_each_kind(small_models_are_served);
 }
 
+/* hnsw says what building takes before it takes it. */
+static void test_memory(void **state)
+{
+    (void)state;
+    topn_options *options = kind_options("hnsw");
+    set_context("memory", "1");
+    assert_int_equal(topn_model_add_index(context, trained[0], options), TOPN_ERROR_MEMORY);
+    assert_non_null(strstr(topn_context_message(context), "--m"));
+    assert_null(topn_model_index(trained[0], 0));
+    set_context("memory", "0");
+    topn_options_free(options);
+}
+
 /* Models without embeddings, the exact retriever, and options of something else are refused with what would be right.
  */
 static void test_refusals(void **state)
@@ -671,7 +684,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same),       cmocka_unit_test(test_overlap),  cmocka_unit_test(test_filters),
         cmocka_unit_test(test_ways),       cmocka_unit_test(test_cancel),   cmocka_unit_test(test_small),
-        cmocka_unit_test(test_evaluation), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_evaluation), cmocka_unit_test(test_refusals), cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
