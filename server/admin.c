@@ -43,7 +43,10 @@ static void rollback(call *request)
 
 static void start_training(call *request)
 {
-    if (retrainer_request(request->server->retrainer))
+    const char *force = call_parameter(request, "force");
+    if (strcmp(force, "true") != 0 && strcmp(force, "false") != 0)
+        reply_error(request, 400, "parameter", "parameter force: \"%s\" is neither true nor false", force);
+    else if (retrainer_request(request->server->retrainer, strcmp(force, "true") == 0))
         reply_json(request, 202, json_pack("{s:s}", "state", "running"));
     else
         reply_error(request, 409, "busy", "a training is under way; GET /api/admin/retrain says when it ends");
@@ -70,6 +73,14 @@ static void answer_training(call *request)
                          "swapped", (json_int_t)state.swapped, "worse", (json_int_t)state.worse, "failed",
                          (json_int_t)state.failed));
 }
+
+static const route_parameter retrain_parameters[] = {
+    {.name = "force",
+     .type = "boolean",
+     .standard = "false",
+     .help = "true: though the store holds far fewer events than the model was trained on, and even when the new model "
+             "is worse or cannot be judged"},
+};
 
 static const route_parameter swap_parameters[] = {
     {.name = "path",
@@ -102,6 +113,8 @@ const route route_admin_retrain = {
     .path = "/api/admin/retrain",
     .summary = "Starts training a new model on the stored events; 409 while one is trained",
     .permission = PERMIT_ADMIN,
+    .parameters = retrain_parameters,
+    .parameter_count = sizeof retrain_parameters / sizeof *retrain_parameters,
     .answer = "{\"type\":\"object\",\"properties\":{\"state\":{\"type\":\"string\"}}}",
     .handle = start_training,
 };

@@ -40,6 +40,7 @@ struct retrainer {
     retrain_state state;
     replacement next;
     bool requested, stopping;
+    bool force;                /* of the one under way, or requested; the trainer's own while that is RUNNING */
     pthread_mutex_t replacing; /* held while files and the model in use change together */
 };
 
@@ -132,6 +133,7 @@ static retrain_outcome train(retrainer *one, double *before, double *after, char
                                      "--margin",
                                      margin,
                                      "--quiet",
+                                     one->force ? "--force" : NULL,
                                      NULL};
     const int lock = lock_file(one, lock_path, sizeof lock_path);
     if (lock < 0) {
@@ -203,6 +205,7 @@ static void *run_trainer(void *argument)
     struct timespec due = seconds_from_now(period);
     pthread_mutex_lock(&one->lock);
     while (wait_due(one, &due)) {
+        one->force = one->force && one->requested; /* not when it is the clock that asks */
         one->requested = false;
         one->state.outcome = RETRAIN_RUNNING;
         one->state.started = time(NULL);
@@ -299,12 +302,13 @@ bool retrainer_rollback(retrainer *one, retrain_done *done, void *user_data)
     return submit(one, (replacement){.wanted = true, .back = true, .done = done, .user_data = user_data});
 }
 
-bool retrainer_request(retrainer *one)
+bool retrainer_request(retrainer *one, bool force)
 {
     pthread_mutex_lock(&one->lock);
     const bool taken = !one->stopping && !one->requested && one->state.outcome != RETRAIN_RUNNING;
     if (taken) {
         one->requested = true;
+        one->force = force;
         one->state.outcome = RETRAIN_RUNNING; /* from the answer on, whenever the thread wakes up */
         pthread_cond_broadcast(&one->changed);
     }

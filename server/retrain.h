@@ -34,8 +34,8 @@ const char *retrain_outcome_name(retrain_outcome outcome);
 /* Starts a child every options->retrain_seconds and when asked, waits for it, swaps. `store` as for store_open. */
 bool retrainer_start(const server_options *options, const char *store, models *models, retrainer **out, char *why,
                      size_t why_size);
-/* false when one is running. */
-bool retrainer_request(retrainer *retrainer);
+/* false when one is running. force: with few events in the store, and even when the new model is worse. */
+bool retrainer_request(retrainer *retrainer, bool force);
 retrain_state retrainer_read(retrainer *retrainer);
 
 /* Called on the retrainer's thread when it is done, `why` "" when all went well. */

@@ -56,9 +56,9 @@ def state(server):
     return server.get("/api/admin/retrain")[1]
 
 
-def retrain(server):
+def retrain(server, wishes=""):
     """Asks for a training and waits for its end; its state."""
-    status, answer = server.ask("POST", "/api/admin/retrain")[0::2]
+    status, answer = server.ask("POST", f"/api/admin/retrain{wishes}")[0::2]
     equal(status, 202, answer)
     eventually(lambda: state(server)["state"] != "running", "the end of the training")
     return state(server)
@@ -199,6 +199,9 @@ def test_missing_log_is_refused():
         for word in ("events import", "was trained on"):
             if word not in ended["message"]:
                 raise AssertionError(ended)
+        refused(post(server, "/api/admin/retrain?force=perhaps"), 400, "parameter", "perhaps")
+        equal(retrain(server, "?force=true")["state"], "swapped", state(server))
+        equal(retrain(server)["state"], "worse", state(server))  # forced once, not for good
 
 
 def test_worse_model_is_refused():
