@@ -305,6 +305,7 @@ static void test_wrong_calls(void **state)
     assert_true(isnan(topn_model_prior(NULL, 0)));
     assert_null(topn_model_user_id(NULL, 0));
     assert_int_equal(topn_model_history(NULL, 0, NULL, NULL), 0);
+    assert_int_equal(topn_model_user_features(NULL, 0, NULL, NULL), 0);
     assert_false(topn_model_metadata(NULL, 0, NULL, NULL));
     assert_false(topn_model_array(NULL, 0, NULL));
     topn_options *ease;
