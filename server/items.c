@@ -296,7 +296,7 @@ static item_state *renew(const item_catalog *all, item_state *current, store *fr
 {
     const bool fits = current && current->generation == in_use;
     int64_t version = -1;
-    if (store_items_version(from, &version) != STORE_OK)
+    if (!from || store_items_version(from, &version) != STORE_OK)
         version = -1;
     if (fits && (version < 0 || version == current->version))
         return retain(current);

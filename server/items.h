@@ -17,7 +17,8 @@ typedef struct item_catalog item_catalog;
 item_catalog *items_create(const char *attributes_file);
 void items_free(item_catalog *items);
 /* The state for this generation and the store's present version, made by the first who needs it; others go on with the
- * one before meanwhile. The store is asked at most every 100 ms. While it is unavailable the state stays what it was.
+ * one before meanwhile. The store is asked at most every 100 ms. While it is unavailable (or NULL) the state stays what
+ * it was.
  * NULL with `why`: the attributes file is wrong, or memory refuses. */
 item_state *items_acquire(item_catalog *items, store *store, generation *generation, char *why, size_t why_size);
 void item_state_release(item_state *state);

@@ -177,7 +177,7 @@ store_status live_read(worker *mine, const generation *in_use, const char *user,
 {
     gathering all = {.model = in_use->model};
     *out = (live_history){0};
-    store_status status = read_trained(mine, in_use);
+    store_status status = mine->store ? read_trained(mine, in_use) : STORE_UNAVAILABLE;
     all.learned_until = mine->trained_here ? INT64_MIN : in_use->written;
     if (status == STORE_OK)
         status = store_history(mine->store, user, mine->trained_through, LIVE_PAIRS, gather, &all);

@@ -75,10 +75,11 @@ bool question_open(call *request, question *out)
 {
     char why[512];
     *out = (struct question){.call = request};
-    if (!wishes_read(request, &out->wishes) || !call_worker(request))
+    if (!wishes_read(request, &out->wishes))
         return false;
-    out->worker = request->worker;
-    out->generation = worker_acquire(out->worker, request->server->models, why, sizeof why);
+    out->worker = request->worker = worker_here(request->server, why, sizeof why);
+    if (out->worker)
+        out->generation = worker_acquire(out->worker, request->server->models, why, sizeof why);
     if (out->generation)
         out->items = items_acquire(request->server->items, out->worker->store, out->generation, why, sizeof why);
     if (!out->items) {

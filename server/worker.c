@@ -59,37 +59,50 @@ static bool make_context(topn_context **out, char *why, size_t why_size)
     return made;
 }
 
-worker *worker_create(const char *where, char *why, size_t why_size)
+/* Without a store. */
+static worker *make_worker(char *why, size_t why_size)
 {
     worker *made = calloc(1, sizeof *made);
-    if (!made) {
+    if (!made)
         snprintf(why, why_size, "there is no memory for another worker");
-        return NULL;
+    else if (make_context(&made->context, why, why_size))
+        return made;
+    worker_free(made);
+    return NULL;
+}
+
+worker *worker_create(const char *where, char *why, size_t why_size)
+{
+    worker *made = make_worker(why, why_size);
+    if (made && store_open(where, &made->store, why, why_size) == STORE_OK)
+        return made;
+    worker_free(made);
+    return NULL;
+}
+
+worker *worker_here(struct server *running, char *why, size_t why_size)
+{
+    pthread_once(&key_once, make_key);
+    worker *mine = key_made ? pthread_getspecific(worker_key) : NULL;
+    if (!mine && key_made) {
+        mine = make_worker(why, why_size);
+        if (mine && pthread_setspecific(worker_key, mine) != 0) {
+            snprintf(why, why_size, "there is no memory for another worker");
+            worker_free(mine);
+            return NULL;
+        }
+    } else if (!mine) {
+        snprintf(why, why_size, "the system has no more thread-specific keys");
     }
-    if (!make_context(&made->context, why, why_size) || store_open(where, &made->store, why, why_size) != STORE_OK) {
-        worker_free(made);
-        return NULL;
-    }
-    return made;
+    if (mine && !mine->store)
+        (void)store_open(running->store, &mine->store, why, why_size);
+    return mine;
 }
 
 worker *worker_of(struct server *running, char *why, size_t why_size)
 {
-    pthread_once(&key_once, make_key);
-    worker *mine = key_made ? pthread_getspecific(worker_key) : NULL;
-    if (mine)
-        return mine;
-    if (!key_made) {
-        snprintf(why, why_size, "the system has no more thread-specific keys");
-        return NULL;
-    }
-    mine = worker_create(running->store, why, why_size);
-    if (mine && pthread_setspecific(worker_key, mine) != 0) {
-        snprintf(why, why_size, "there is no memory for another worker");
-        worker_free(mine);
-        return NULL;
-    }
-    return mine;
+    worker *mine = worker_here(running, why, why_size);
+    return mine && mine->store ? mine : NULL;
 }
 
 generation *worker_acquire(worker *self, models *source, char *why, size_t why_size)

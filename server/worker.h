@@ -12,8 +12,8 @@
 struct server;
 
 typedef struct worker {
-    topn_context *context; /* one thread */
-    store *store;
+    topn_context *context;     /* one thread */
+    store *store;              /* NULL: it has not answered since the thread began */
     generation *generation;    /* that the queries are for, with a reference of the worker's own; NULL at first */
     bool trained_known;        /* trained_here and trained_through have been read */
     bool trained_here;         /* on the events of this store */
@@ -27,8 +27,10 @@ typedef struct worker {
 /* NULL with `why`. where: as for store_open. */
 worker *worker_create(const char *where, char *why, size_t why_size);
 void worker_free(worker *worker);
-/* The calling thread's, made on its first request and freed when the thread ends; NULL with `why` when the store or
- * memory refuses. */
+/* The calling thread's, made on its first request and freed when the thread ends. Its store is NULL, with `why`, while
+ * it has never been there; NULL with `why` when memory refuses. */
+worker *worker_here(struct server *running, char *why, size_t why_size);
+/* The same, NULL with `why` where it has no store. */
 worker *worker_of(struct server *server, char *why, size_t why_size);
 /* The generation in use with this worker's queries made for it; release it after the answer. NULL with `why` when
  * memory refuses. */

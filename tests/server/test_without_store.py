@@ -8,6 +8,11 @@ from harness import SKIPPED, Server, equal, eventually, main, train
 from postgres import Postgres, programs
 
 
+def always(server, stale):
+    """Every worker has noticed: a long row of answers says so."""
+    return all(("stale" in server.get("/api/recommend/u1")[1]) == stale for _ in range(20))
+
+
 def test_stale():
     if not programs():
         print("skipped: PostgreSQL is not installed")
@@ -15,7 +20,7 @@ def test_stale():
     with Postgres() as database, Server() as server:
         server.stop()
         server.model = train(server.folder, "ials", options=("--factors", "8", "--sweeps", "3"), name="solved")
-        server.start(["--store", database.address])
+        server.start(["--store", database.address, "--workers", "2"])
         trained = server.get("/api/recommend/u1?n=30")[1]
         hidden = trained["items"][1]["id"]
         server.post("/api/item", {"ItemId": hidden, "IsHidden": True})
@@ -24,6 +29,7 @@ def test_stale():
         equal((live["live"], live["filtered"], "stale" in live), (True, 1, False), "while it answers")
 
         database.end(signal.SIGQUIT)
+        eventually(lambda: always(server, True), "every worker misses the store")
         answer = server.get("/api/recommend/u1?n=30")[1]
         equal((answer["stale"], answer["source"], answer["live"], answer["filtered"]), (True, "model", False, 1), "without")
         equal(answer["items"], [entry for entry in trained["items"] if entry["id"] != hidden], "his trained row, nothing hidden")
@@ -35,7 +41,7 @@ def test_stale():
             equal((status, answer["error"]["code"]), (503, "store-unavailable"), "what needs it")
 
         database.start()
-        eventually(lambda: "stale" not in server.get("/api/recommend/u1")[1], "the store answers again")
+        eventually(lambda: always(server, False), "the store answers again")
         equal(server.get("/api/recommend/u1?n=30")[1], live, "as before")
 
 
