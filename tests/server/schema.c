@@ -46,8 +46,8 @@ static void test_valid(void **state)
         "[{\"id\":\"a\"}]",
         "null",
         "{}",
-        "[{\"id\":\"\\u00e4\\u00f6\\u00fc\\u00df\",\"weight\":10,\"count\":2,\"kind\":\"buy\",\"names\":null},"
-        "{\"id\":\"a\",\"weight\":0.001,\"count\":3.0,\"names\":{\"x\":\"yy\",\"zzz\":true}}]",
+        ("[{\"id\":\"\\u00e4\\u00f6\\u00fc\\u00df\",\"weight\":10,\"count\":2,\"kind\":\"buy\",\"names\":null},"
+         "{\"id\":\"a\",\"weight\":0.001,\"count\":3.0,\"names\":{\"x\":\"yy\",\"zzz\":true}}]"),
     };
     for (size_t at = 0; at < sizeof bodies / sizeof *bodies; at++)
         assert_string_equal(check(bodies[at]), "");
