@@ -68,6 +68,13 @@ void reply_header(call *request, const char *name, const char *value)
     snprintf(header->value, sizeof header->value, "%s", value);
 }
 
+static void settle(exchange *one)
+{
+    if (one->settled)
+        *one->settled = true;
+    one->settled = NULL;
+}
+
 /* The exchange may be gone once a deferred one has been resumed. */
 static void reply(call *request, int status, const char *type, void *bytes, size_t size,
                   enum MHD_ResponseMemoryMode mode)
@@ -92,6 +99,7 @@ static void reply(call *request, int status, const char *type, void *bytes, size
         one->response = response;
     }
     one->replied = exchange_clock();
+    settle(one);
     if (one->deferred)
         MHD_resume_connection(one->connection);
 }
@@ -135,6 +143,7 @@ void reply_static(call *request, const char *type, const void *bytes, size_t siz
 void call_defer(call *request)
 {
     exchange *one = request->transport;
+    settle(one);
     if (one->deferred)
         return;
     one->deferred = true;

@@ -31,7 +31,9 @@ typedef struct exchange {
     bool begun;        /* the header has been looked at */
     bool refused;      /* and a reply made: the body is read and thrown away */
     bool handled, deferred, queued;
-    char *body; /* [capacity], size of them received */
+    bool *settled;         /* of a handler that runs: set once it has replied or deferred, and NULL then */
+    struct exchange *next; /* that waits for a thread of the pool */
+    char *body;            /* [capacity], size of them received */
     size_t size, capacity, dropped;
     exchange_header headers[EXCHANGE_HEADERS]; /* of the answer */
     size_t header_count;

@@ -253,6 +253,7 @@ const route route_feedback_insert = {
     .permission = PERMIT_WRITE,
     .body = SCHEMA_EVENTS,
     .answer = SCHEMA_WRITTEN,
+    .quick = true,
     .handle = insert,
 };
 
@@ -263,6 +264,7 @@ const route route_feedback_replace = {
     .permission = PERMIT_WRITE,
     .body = SCHEMA_EVENTS,
     .answer = SCHEMA_WRITTEN,
+    .quick = true,
     .handle = replace,
 };
 

@@ -50,5 +50,6 @@ const route route_live = {
     .summary = "whether the process answers",
     .permission = PERMIT_ALL,
     .answer = "{\"type\": \"object\", \"properties\": {\"status\": {\"type\": \"string\"}}}",
+    .quick = true,
     .handle = answer_live,
 };

@@ -20,6 +20,7 @@ enum {
     BODIES_AT_ONCE = 64,    /* bodies of the greatest size that may be in memory at once */
     DRAINED = 4,            /* of a refused body so many times the limit are read, that the client reads the answer */
     SPARE_DESCRIPTORS = 64, /* files beside the connections */
+    WORKERS_A_READER = 4,
     POOL_BESIDE_HEADER = 8192, /* bytes of a connection for the answer's header and libmicrohttpd's lists */
 };
 
@@ -142,22 +143,36 @@ static bool parse_body(exchange *one)
     return false;
 }
 
+/* The exchange may be gone once its handler has replied. */
 static void run(exchange *one)
 {
     call *request = &one->call;
-    if (!parse_body(one))
-        return;
+    http *host = one->http;
+    bool settled = false;
+    one->settled = &settled;
     /* Counted before the gate is looked at, and looked at in turn after the gate is closed: one of both sees the other.
      */
-    atomic_fetch_add(&one->http->handlers, 1);
-    if (atomic_load(&one->http->closed))
+    atomic_fetch_add(&host->handlers, 1);
+    if (atomic_load(&host->closed))
         reply_error(request, 503, "stopping", "the server is stopping");
-    else
+    else if (parse_body(one))
         request->route->handle(request);
-    atomic_fetch_sub(&one->http->handlers, 1);
-    if (!one->deferred && !one->response)
+    atomic_fetch_sub(&host->handlers, 1);
+    if (!settled)
         reply_error(request, 500, "internal", "%s %s gave no answer: a defect of this server", request->route->method,
                     request->route->path);
+}
+
+/* Here, or on whichever thread of the pool is free next. */
+static void start(exchange *one)
+{
+    if (one->call.route->quick) {
+        run(one);
+        return;
+    }
+    call_defer(&one->call);
+    if (!pool_push(one->http->pool, one))
+        reply_error(&one->call, 503, "stopping", "the server is stopping");
 }
 
 static enum MHD_Result queue_answer(exchange *one)
@@ -211,8 +226,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *from, const 
     if (!one->handled && !one->response) {
         one->handled = true;
         connection_turn(one->connection, CONNECTION_WORKS);
-        run(one);
-        if (one->deferred)
+        const bool quick = one->call.route->quick;
+        start(one);
+        if (!quick || one->deferred)
             return MHD_YES; /* comes back here when it is resumed, which it may be by now */
     }
     return queue_answer(one);
@@ -270,30 +286,35 @@ static bool raise_descriptors(size_t connections, char *why, size_t why_size)
     return false;
 }
 
+static size_t workers_of(const server_options *options)
+{
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    const size_t workers = options->workers > 0 ? (size_t)options->workers : processors > 0 ? (size_t)processors : 1;
+    return workers < options->max_connections ? workers : options->max_connections;
+}
+
+/* libmicrohttpd's threads only read and send: one does for several that compute. */
 static struct MHD_Daemon *start_daemon(http *host)
 {
     const server_options *options = host->server->options;
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned workers = options->workers > 0 ? (unsigned)options->workers : processors > 0 ? (unsigned)processors : 1;
-    if (workers > options->max_connections)
-        workers = (unsigned)options->max_connections;
+    const unsigned readers = (unsigned)((workers_of(options) + WORKERS_A_READER - 1) / WORKERS_A_READER);
     const struct MHD_OptionItem secure[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, host->certificate},
                                             {MHD_OPTION_HTTPS_MEM_KEY, 0, host->key},
                                             {MHD_OPTION_END, 0, NULL}};
-    const struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)workers, NULL},
-                                          {MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem several[] = {{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)readers, NULL},
+                                             {MHD_OPTION_END, 0, NULL}};
     const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
                            (host->certificate ? MHD_USE_TLS : 0);
-    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, host, MHD_OPTION_EXTERNAL_LOGGER, drop_complaint, NULL,
-                            MHD_OPTION_LISTEN_SOCKET, host->socket, MHD_OPTION_URI_LOG_CALLBACK, on_line, host,
-                            MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_end,
-                            host, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, host, MHD_OPTION_STRICT_FOR_CLIENT,
-                            1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_TIMEOUT,
-                            options->connection_seconds, MHD_OPTION_CONNECTION_LIMIT,
-                            (unsigned)options->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                            2 * options->max_header + POOL_BESIDE_HEADER, MHD_OPTION_ARRAY, workers > 1 ? pool : none,
-                            MHD_OPTION_ARRAY, host->certificate ? secure : none, MHD_OPTION_END);
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, host, MHD_OPTION_EXTERNAL_LOGGER, drop_complaint, NULL,
+        MHD_OPTION_LISTEN_SOCKET, host->socket, MHD_OPTION_URI_LOG_CALLBACK, on_line, host,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_end, host,
+        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, host, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_TIMEOUT, options->connection_seconds,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        2 * options->max_header + POOL_BESIDE_HEADER, MHD_OPTION_ARRAY, readers > 1 ? several : none, MHD_OPTION_ARRAY,
+        host->certificate ? secure : none, MHD_OPTION_END);
 }
 
 bool http_reload_keys(http *host, char *why, size_t why_size)
@@ -342,6 +363,7 @@ static bool prepare(http *host, char *why, size_t why_size)
 
 static void http_free(http *host)
 {
+    pool_free(host->pool);
     if (host->socket >= 0)
         close(host->socket);
     keys_free(host->keys);
@@ -375,6 +397,11 @@ http *http_create(struct server *running, char *why, size_t why_size)
 bool http_start(http *host, char *where, size_t where_size, char *why, size_t why_size)
 {
     const char *address = host->server->options->address;
+    host->pool = pool_start(workers_of(host->server->options), run);
+    if (!host->pool) {
+        snprintf(why, why_size, "%zu threads cannot be had; give --workers fewer", workers_of(host->server->options));
+        return false;
+    }
     host->daemon = start_daemon(host);
     if (!host->daemon) {
         snprintf(why, why_size, "libmicrohttpd does not start%s",
@@ -424,6 +451,8 @@ void http_close_gate(http *host)
     atomic_store(&host->closed, true);
     while (atomic_load(&host->handlers))
         usleep(1000);
+    if (host->pool)
+        pool_stop(host->pool);
 }
 
 void http_stop(http *host)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HTTP by libmicrohttpd: a pool of threads that answer, limits of time, size and number, requests that wait.
+ * HTTP by libmicrohttpd: threads that read and send, a pool of threads that answer (pool.h), limits of time, size and
+ * number.
  */
 #ifndef TOPN_SERVER_HTTP_H
 #define TOPN_SERVER_HTTP_H

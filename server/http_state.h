@@ -11,6 +11,7 @@
 #include "exchange.h"
 #include "http.h"
 #include "keys.h"
+#include "pool.h"
 #include "rates.h"
 #include "running.h"
 
@@ -33,6 +34,7 @@ typedef struct connection {
 struct http {
     struct server *server;
     struct MHD_Daemon *daemon;
+    pool *pool;              /* constant while the daemon runs, until the gate is closed */
     char *certificate, *key; /* PEM texts */
     uint16_t port;
     int socket; /* that listens; libmicrohttpd's to close once the daemon runs */

@@ -158,5 +158,6 @@ const route route_openapi = {
     .summary = "this interface as an OpenAPI 3.1 document",
     .permission = PERMIT_ALL,
     .answer = "{\"type\":\"object\"}",
+    .quick = true,
     .handle = answer_openapi,
 };

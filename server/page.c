@@ -43,14 +43,17 @@ const route route_page = {.method = "GET",
                           .path = "/",
                           .summary = "A page for looking at recommendations; asks for the key itself",
                           .permission = PERMIT_ALL,
+                          .quick = true,
                           .handle = send_html};
 const route route_page_script = {.method = "GET",
                                  .path = "/page.js",
                                  .summary = "The page's script",
                                  .permission = PERMIT_ALL,
+                                 .quick = true,
                                  .handle = send_script};
 const route route_page_style = {.method = "GET",
                                 .path = "/page.css",
                                 .summary = "The page's style",
                                 .permission = PERMIT_ALL,
+                                .quick = true,
                                 .handle = send_style};

@@ -30,8 +30,9 @@ typedef struct route {
     size_t parameter_count;
     const char *body;   /* JSON Schema of the request, as text; NULL: no body is taken */
     const char *answer; /* JSON Schema of the answer to status 200, as text; NULL: not JSON */
-    /* Answers by one of reply_… (call.h) exactly once, or defers. Runs on a worker thread; must not block but for the
-     * store's reads. */
+    bool quick;         /* neither computes nor reads the store: answered by the thread that reads requests */
+    /* Answers by one of reply_… (call.h) exactly once, or defers. Runs on a thread of the pool; must not block but for
+     * the store's reads. */
     void (*handle)(struct call *call);
 } route;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The server: what "topn serve" starts. One process; workers of libmicrohttpd answer, one thread writes events, one
+ * The server: what "topn serve" starts. One process; workers answer, one thread writes events, one
  * looks after models and retraining.
  */
 #ifndef TOPN_SERVER_SERVER_H
