@@ -139,12 +139,18 @@ static int ask(sqlite3 *db, const char *query, int64_t *out)
 /* Whose database it is, before anything in it is changed. *empty: it is new. */
 static store_status examine(sqlite_store *self, bool *empty)
 {
-    int64_t application, version, tables;
-    int result = ask(self->db, "PRAGMA application_id", &application);
-    if (result == SQLITE_OK)
-        result = ask(self->db, "PRAGMA user_version", &version);
+    int64_t application = 0, version = 0, tables = 0;
+    const bool alone = sqlite3_get_autocommit(self->db); /* else in a transaction of the caller's */
+    /* All three of one moment: another process may be making the tables. */
+    int result = alone ? sqlite3_exec(self->db, "BEGIN", NULL, NULL, NULL) : SQLITE_OK;
     if (result == SQLITE_OK)
         result = ask(self->db, "SELECT count(*) FROM sqlite_schema", &tables);
+    if (result == SQLITE_OK)
+        result = ask(self->db, "PRAGMA application_id", &application);
+    if (result == SQLITE_OK)
+        result = ask(self->db, "PRAGMA user_version", &version);
+    if (alone && !sqlite3_get_autocommit(self->db))
+        sqlite3_exec(self->db, "ROLLBACK", NULL, NULL, NULL);
     if (result != SQLITE_OK)
         return sqlite_fault(self, result);
     *empty = application == 0 && version == 0 && tables == 0;
