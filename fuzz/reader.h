@@ -5,6 +5,8 @@
 #ifndef TOPN_FUZZ_READER_H
 #define TOPN_FUZZ_READER_H
 
+#include "check.h"
+
 #include "base/option_table.h"
 #include "ingest/reader.h"
 #include "numeric/sparse.h"
@@ -14,15 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Stops the fuzzer with the expression that is false. */
-#define FUZZ_CHECK(expression)                                                                                         \
-    do {                                                                                                               \
-        if (!(expression)) {                                                                                           \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #expression);                                           \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
 
 /* Whatever was read, the data are sound. */
 static inline void fuzz_check_data(topn_context *context, const topn_data *data)
