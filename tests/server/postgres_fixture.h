@@ -55,8 +55,12 @@ static inline pid_t postgres_spawn(const postgres_server *server, const char *pr
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
+        enum { MOST = 16 };
+        const char *own[MOST] = {path}; /* it looks for its companions beside the path it was called by */
+        for (size_t i = 1; arguments[i] && i + 1 < MOST; i++)
+            own[i] = arguments[i];
         become(server);
-        execv(path, (char *const *)arguments);
+        execv(path, (char *const *)own);
         _exit(127);
     }
     free(path);
