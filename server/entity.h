@@ -18,6 +18,8 @@
     "],\"maxLength\":1000}}}"
 #define SCHEMA_COMMON "\"Labels\":" SCHEMA_LABELS ",\"Comment\":" SCHEMA_COMMENT ",\"Attributes\":" SCHEMA_ATTRIBUTES
 
+#define SCHEMA_WRITTEN "{\"type\":\"object\",\"properties\":{\"RowAffected\":{\"type\":\"integer\"}}}"
+
 /* "ItemId", "UserId". */
 const char *entity_id_field(entity_kind kind);
 

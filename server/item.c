@@ -54,7 +54,6 @@ static void delete_item(call *request)
 #define SCHEMA_ITEM                                                                                                    \
     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"ItemId\"],\"properties\":{"                   \
     "\"ItemId\":" SCHEMA_ID "," SCHEMA_ITEM_OTHERS "}}"
-#define SCHEMA_WRITTEN "{\"type\":\"object\",\"properties\":{\"RowAffected\":{\"type\":\"integer\"}}}"
 
 static const route_parameter list_parameters[] = {
     {.name = "cursor", .type = "string", .help = "the Cursor of the page before"},

@@ -79,7 +79,6 @@ static void delete_user(call *request)
 #define SCHEMA_USER                                                                                                    \
     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"UserId\"],\"properties\":{"                   \
     "\"UserId\":" SCHEMA_ID "," SCHEMA_USER_OTHERS "}}"
-#define SCHEMA_WRITTEN "{\"type\":\"object\",\"properties\":{\"RowAffected\":{\"type\":\"integer\"}}}"
 
 static const route_parameter list_parameters[] = {
     {.name = "cursor", .type = "string", .help = "the Cursor of the page before"},

@@ -51,6 +51,22 @@ static inline opened_index open_index(const retriever_kind *kind, const topn_mod
     return index;
 }
 
+/* The kind does not serve such models, and says what does. */
+static inline void check_refused(const retriever_kind *kind, const model_form *form, const char *hint)
+{
+    topn_context *context;
+    const model_shape shape = {.items = 20, .dimensions = 10, .density = 0.5, .seed = 6};
+    topn_model model = random_model(form, &shape);
+    if (topn_context_create(&context) != TOPN_OK)
+        abort();
+    if (kind->index->check(context, &model) != TOPN_ERROR_UNSUPPORTED || !strstr(topn_context_message(context), hint)) {
+        fprintf(stderr, "%s: \"%s\" does not name \"%s\"\n", kind->name, topn_context_message(context), hint);
+        abort();
+    }
+    topn_context_free(context);
+    random_model_clear(&model);
+}
+
 static inline void close_index(opened_index *index)
 {
     index->kind->index->scratch_free(index->scratch);

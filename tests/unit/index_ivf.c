@@ -108,20 +108,8 @@ static void test_answers_against_the_full_sort(void **state)
 static void test_models_it_does_not_serve(void **state)
 {
     (void)state;
-    const struct {
-        const model_form *form;
-        const char *hint;
-    } others[] = {{&shared_sparse, "clusters"}, {&constant, "only exact"}};
-    for (size_t at = 0; at < 2; at++) {
-        topn_context *context;
-        const model_shape shape = {.items = 20, .dimensions = 10, .density = 0.5, .seed = 6};
-        topn_model model = random_model(others[at].form, &shape);
-        assert_int_equal(topn_context_create(&context), TOPN_OK);
-        assert_int_equal(retriever_ivf.index->check(context, &model), TOPN_ERROR_UNSUPPORTED);
-        assert_non_null(strstr(topn_context_message(context), others[at].hint));
-        topn_context_free(context);
-        random_model_clear(&model);
-    }
+    check_refused(&retriever_ivf, &shared_sparse, "clusters");
+    check_refused(&retriever_ivf, &constant, "only exact");
 }
 
 static void test_damaged_and_interrupted(void **state)
