@@ -18,7 +18,7 @@ def needed():
     """Ends the test as skipped where there is no browser."""
     for name in ("chromium", "chromedriver"):
         if not shutil.which(name):
-            print(f"{name} is not installed (script/setup test)")
+            print(f"skipped: {name} is not installed (script/setup test)")
             raise SystemExit(SKIPPED)
 
 

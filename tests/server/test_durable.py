@@ -118,7 +118,7 @@ def test_full_disk():
 
 def test_postgres_comes_and_goes():
     if not programs():
-        print("PostgreSQL is not installed (script/setup test): its part is skipped")
+        print("skipped: the part on PostgreSQL, which is not installed (script/setup test)")
         return
     with Postgres() as postgres, Server(["--store", postgres.address]) as server:
         senders = [Sender(server, f"s{i}", keyed=i > 1) for i in range(4)]
@@ -145,7 +145,7 @@ def test_postgres_comes_and_goes():
 
 def test_two_servers_on_one_store():
     if not programs():
-        print("PostgreSQL is not installed (script/setup test): its part is skipped")
+        print("skipped: the part on PostgreSQL, which is not installed (script/setup test)")
         return
     with Postgres() as postgres, Server(["--store", postgres.address]) as one:
         with Server(["--store", postgres.address], model=one.model) as two:
