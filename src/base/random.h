@@ -29,6 +29,12 @@ typedef enum random_stream {
     RANDOM_SPLIT_ITEMS = 17,
     RANDOM_INDEX_LEVELS = 18,    /* levels of items in a graph for retrieval */
     RANDOM_REPRESENTATIVES = 19, /* items that clusters of an index start from */
+    RANDOM_NEGATIVES = 20,       /* negatives of sampled training */
+    RANDOM_POSITIVES = 21,       /* the order of its positives */
+    RANDOM_DROPOUT = 22,
+    RANDOM_FOURIER = 23, /* frequencies of random Fourier features */
+    RANDOM_LAYERS = 24,  /* first weights of networks */
+    RANDOM_SEARCH = 25,  /* options that tuning tries */
 } random_stream;
 
 /* Four 32-bit words for (seed, stream, index). */

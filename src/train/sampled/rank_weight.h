@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Weights α̃(c, i, j) of pairs that depend on ranks (P2 §4.2.2, §4.2.3): one row of rank_weights.def each.
+ *
+ *   none         1
+ *   linear       γ(r) = Σ_{k=1..r} 1/(|I| − 1) = r/(|I| − 1)                           (AUC)
+ *   step         γ(r) = min(r, k)/k with k = `cutoff`                                    (precision@k)
+ *   reciprocal   γ(r) = Σ_{k=1..r} 1/k                                                   (WSABIE's, reciprocal of the
+ * position) lambda       |M(r_i) − M(r_j)|, M the discount of NDCG: 1/log₂(2 + r)             (LambdaRank, LambdaFM)
+ *
+ * r: items that rank above the positive, from 0. WARP estimates it as ⌊(|I| − 1)/rounds⌋ (WSABIE; P2 eq. 17 as printed,
+ * ⌊(rounds − 1)/|I|⌋, is always 0). Other samplers estimate it from the sampled scores: the share of the negatives that
+ * score above the item, times |I| − |I_c|, which holds where they are drawn uniformly, and orders pairs where not.
+ */
+#ifndef TOPN_TRAIN_SAMPLED_RANK_WEIGHT_H
+#define TOPN_TRAIN_SAMPLED_RANK_WEIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct rank_setting {
+    uint32_t items;  /* |I| */
+    uint32_t cutoff; /* k of `step` */
+} rank_setting;
+
+typedef struct rank_weight {
+    const char *name, *summary, *paper;
+    bool needs_ranks; /* false: 1 whatever the ranks */
+    /* Ranks from 0; 0 ≤ result, finite. `reciprocal` in O(1). */
+    double (*of)(const rank_setting *, uint32_t positive_rank, uint32_t negative_rank);
+} rank_weight;
+
+const rank_weight *rank_weight_at(size_t index);
+const rank_weight *rank_weight_find(const char *name);
+/* ⌊(items − 1)/rounds⌋, rounds ≥ 1. */
+uint32_t warp_rank(uint32_t items, uint32_t rounds);
+/* Ranks of the positive and of each negative [count] as estimated from their scores among each other and `others` =
+ * |I| − |I_c|. */
+void sampled_ranks(double positive, const double *negatives, size_t count, uint32_t others, uint32_t *positive_rank,
+                   uint32_t *negative_ranks);
+
+#endif

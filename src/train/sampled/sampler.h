@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Samplers of negatives, q(j | c, i) (P2 §4): one row of samplers.def each.
+ *
+ * A sampler that depends on the model draws by a snapshot taken at `refresh`, or, where it says `live`, by the current
+ * parameters; either way its probabilities are those it drew by. Random numbers come from a draw_source of the example,
+ * so that draws depend on seed, sweep and the example's place alone.
+ *
+ * Which items are refused (`exclusion`): nothing; the positive itself; or all of I_c (P2 eq. 15: q = 0 there). A
+ * refused draw is drawn again, so q is renormalised over the others.
+ */
+#ifndef TOPN_TRAIN_SAMPLED_SAMPLER_H
+#define TOPN_TRAIN_SAMPLED_SAMPLER_H
+
+#include "base/context.h"
+#include "base/option_table.h"
+#include "base/random.h"
+#include "train/sampled/positives.h"
+
+typedef enum exclusion { EXCLUDE_NOTHING, EXCLUDE_POSITIVE, EXCLUDE_HISTORY } exclusion;
+
+/* Random words of one example: stream RANDOM_NEGATIVES, blocks from (sweep·count + place)·2²⁰ on. */
+typedef struct draw_source {
+    uint64_t seed, block;
+    uint32_t words[4];
+    unsigned left;
+} draw_source;
+draw_source draw_source_of(uint64_t seed, uint64_t example);
+uint32_t draw_word(draw_source *source);
+uint32_t draw_below(draw_source *source, uint32_t bound); /* bound ≥ 1; bias below 2⁻³² · bound */
+double draw_uniform(draw_source *source);                 /* [0, 1), 53 bits; takes two words */
+
+/* What a sampler sees of the model and the data; constant while it draws. A row of item_rows is ψ_j [dimensions] and,
+ * where item_stride is larger, β_j; φ of a request likewise. score(c, j) = ⟨φ_c, ψ_j⟩ + β_j, and β_c, which is the same
+ * for all items of a context, may be left out. */
+typedef struct sampling_view {
+    const positive_list *positives;
+    const float *item_rows; /* live where items are rows of a table, else as of the last refresh */
+    size_t dimensions, item_stride;
+    uint32_t items;
+} sampling_view;
+
+/* Options of all samplers, part of sampled_params. */
+typedef struct sampler_params {
+    double popularity_exponent; /* β */
+    double rank_scale;          /* γ of adaptive, as a share of |I| */
+    int64_t candidates;         /* M of two-pass; 0 = |I| */
+    char *candidates_from;      /* sampler that two-pass draws its M from */
+    char *mixture;              /* "uniform:0.5,popularity:0.5" */
+    double margin;              /* of warp */
+    int64_t most_rounds;        /* of warp; 0 = |I| − 1 */
+    int64_t kernel_features;    /* D of fourier */
+    double kernel_scale;        /* quadratic: α of α⟨φ, ψ⟩² + 1; fourier: ν of exp(ν⟨φ, ψ⟩) */
+    int64_t leaf;               /* items of a leaf of the trees; 0 = dimensions */
+} sampler_params;
+
+/* One example that asks for negatives. */
+typedef struct draw_request {
+    uint32_t context, item;
+    uint64_t pair;
+    const float *phi; /* [dimensions] φ_c, and β_c behind it */
+    double score;     /* ŷ(c, i) by view->item_rows; samplers with needs_scores only */
+    uint32_t count;   /* m */
+} draw_request;
+
+/* What it gets; the arrays belong to the caller. */
+typedef struct draw_result {
+    uint32_t *items;    /* [m] */
+    double *log_counts; /* [m] ln(m·q(j | c, i)): expected times that j is drawn; 0 where the sampler does not know */
+    uint32_t found;     /* ≤ m; warp may find none, two-pass fewer */
+    uint32_t rounds;    /* draws made, refused ones included */
+    uint32_t rejected;  /* draws refused for exclusion, or (warp) because they do not violate the margin */
+    uint32_t violator_rounds; /* warp: draws of the last violator's search, for warp_rank; else 0 */
+} draw_result;
+
+typedef struct sampler_state sampler_state; /* each sampler's own */
+
+typedef struct sampler {
+    const char *name, *summary, *paper;
+    bool needs_model;  /* looks at phi and item rows */
+    bool needs_scores; /* takes draw_request.score */
+    bool live;         /* no snapshot: refresh is about nothing that the model changes */
+    bool shared_only;  /* the batch's negatives are the same for all its examples: in-batch, all */
+    bool shareable;    /* does not look at the example, so that a batch can share draws: uniform, popularity, … */
+    topn_status (*check)(topn_context *, const sampler_params *, uint32_t items); /* NULL: nothing to check */
+    topn_status (*create)(topn_context *, const sampler_params *, exclusion, const sampling_view *,
+                          sampler_state **out);
+    void (*free)(sampler_state *);
+    uint64_t (*bytes)(const sampler_params *, const topn_data *, size_t dimensions); /* NULL: nothing to speak of */
+    /* Takes the model as it is in the view; before the first draw and then every --refresh positives. NULL: nothing. */
+    topn_status (*refresh)(topn_context *, sampler_state *, const sampling_view *);
+    /* Draws for one example; called by many threads at a time, each with a scratch of its own. */
+    void (*draw)(const sampler_state *, const sampling_view *, const draw_request *, draw_source *, void *scratch,
+                 draw_result *);
+    size_t (*scratch_bytes)(const sampler_state *, uint32_t count); /* NULL: none */
+    /* Draws that a batch shares: `count` items (in-batch: those of `batch`; all: every item, count ≥ |I|) with ln of
+     * how often each is expected among them; exclusion is then the loss's business (scores −∞). NULL: neither shareable
+     * nor shared_only. *found ≤ count. */
+    void (*draw_shared)(const sampler_state *, const sampling_view *, const positive *batch, uint32_t batch_count,
+                        draw_source *, uint32_t count, uint32_t *items, double *log_counts, uint32_t *found);
+    /* q(j | c, i) of the next single draw, exclusion included; for tests and mixtures. NAN where not known. */
+    double (*probability)(const sampler_state *, const sampling_view *, const draw_request *, uint32_t j);
+} sampler;
+
+const sampler *sampler_at(size_t index);
+const sampler *sampler_find(const char *name);
+/* Whether the exclusion refuses j for this example. */
+bool is_excluded(exclusion, const positive_list *, uint32_t context, uint32_t item, uint32_t j);
+
+#endif
