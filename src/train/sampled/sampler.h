@@ -38,6 +38,7 @@ typedef struct sampling_view {
     const float *item_rows; /* live where items are rows of a table, else as of the last refresh */
     size_t dimensions, item_stride;
     uint32_t items;
+    bool uncounted; /* nobody takes log_counts: samplers that pay for them leave them 0 */
 } sampling_view;
 
 /* Options of all samplers, part of sampled_params. */
@@ -89,6 +90,8 @@ typedef struct sampler {
     uint64_t (*bytes)(const sampler_params *, const topn_data *, size_t dimensions); /* NULL: nothing to speak of */
     /* Takes the model as it is in the view; before the first draw and then every --refresh positives. NULL: nothing. */
     topn_status (*refresh)(topn_context *, sampler_state *, const sampling_view *);
+    /* Positives between two refreshes where --refresh is not said; NULL: those of a sweep. */
+    uint64_t (*refresh_after)(const sampler_params *, uint32_t items);
     /* Draws for one example; called by many threads at a time, each with a scratch of its own. */
     void (*draw)(const sampler_state *, const sampling_view *, const draw_request *, draw_source *, void *scratch,
                  draw_result *);
