@@ -29,9 +29,11 @@ typedef struct positive_list {
                            * values NULL: no weights */
     uint32_t *context_of; /* [pairs]; NULL for ORDER_CONTEXTS */
     sparse_matrix taken;  /* contexts × items, ascending: I_c, what is no negative; dislikes are not in it */
-    bool *disliked;       /* [pairs] or NULL = none */
-    float *weights;       /* [pairs] α̃ of event strength, user activity and item popularity, mean 1; NULL: all 1 */
-    uint32_t *item_counts; /* [items] positives of an item */
+    sparse_matrix dislikes; /* contexts × items, ascending, values NULL: what each context disliked, be it an example or
+                             * not; indptr NULL: nothing is a dislike */
+    bool *disliked;         /* [pairs] or NULL = none */
+    float *weights;         /* [pairs] α̃ of event strength, user activity and item popularity, mean 1; NULL: all 1 */
+    uint32_t *item_counts;  /* [items] positives of an item */
     /* windows: pairs by position in histories; NULL else */
     const uint32_t *sequence;        /* [events] items of the histories, each by time */
     const uint64_t *sequence_starts; /* [users + 1] */

@@ -7,7 +7,7 @@
  * so that draws depend on seed, sweep and the example's place alone.
  *
  * Which items are refused (`exclusion`): nothing; the positive itself; or all of I_c (P2 eq. 15: q = 0 there). A
- * refused draw is drawn again, so q is renormalised over the others.
+ * refused draw is drawn again, so q is renormalised over the others. Where everything is refused, nothing is found.
  */
 #ifndef TOPN_TRAIN_SAMPLED_SAMPLER_H
 #define TOPN_TRAIN_SAMPLED_SAMPLER_H
@@ -101,13 +101,19 @@ typedef struct sampler {
      * nor shared_only. *found ≤ count. */
     void (*draw_shared)(const sampler_state *, const sampling_view *, const positive *batch, uint32_t batch_count,
                         draw_source *, uint32_t count, uint32_t *items, double *log_counts, uint32_t *found);
-    /* q(j | c, i) of the next single draw, exclusion included; for tests and mixtures. NAN where not known. */
+    /* q(j | c, i) of the next single draw, exclusion included; for tests and mixtures. NULL: not known. */
     double (*probability)(const sampler_state *, const sampling_view *, const draw_request *, uint32_t j);
+    /* q(j) of a draw that a batch shares; NULL where draw_shared is. */
+    double (*shared_probability)(const sampler_state *, const sampling_view *, uint32_t j);
+    /* Whether there is nothing to draw for an example: everything refused, or (disliked) nothing disliked. NULL: found
+     * tells, and mixtures don't take the sampler. */
+    bool (*is_empty)(const sampler_state *, const sampling_view *, const draw_request *);
 } sampler;
 
 const sampler *sampler_at(size_t index);
 const sampler *sampler_find(const char *name);
-/* Whether the exclusion refuses j for this example. */
+/* Whether the exclusion refuses j for this example; HISTORY refuses the positive, too, where I_c does not hold it (an
+ * example that is a dislike). O(log |I_c|); for many j of one example see exclusion.h. */
 bool is_excluded(exclusion, const positive_list *, uint32_t context, uint32_t item, uint32_t j);
 
 #endif
