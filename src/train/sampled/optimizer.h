@@ -45,7 +45,7 @@ typedef struct schedule {
 } schedule;
 const schedule *schedule_at(size_t index);
 const schedule *schedule_find(const char *name);
-/* The schedule's factor after a warm-up that rises linearly from 0 over the first `warm_up` sweeps. */
+/* Rises linearly from 0 to `rate` over the first `warm_up` sweeps, then follows the schedule over the others. */
 double schedule_rate(const schedule *, double rate, double decay, double warm_up, double sweeps_done,
                      double sweeps_planned);
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * e^x and ln(1 + x) in single precision, as plain arithmetic without branches or calls, so that loops over them become
+ * vector code. The same bits whatever the width of the vectors.
+ */
+#ifndef TOPN_NUMERIC_EXPONENTIAL_H
+#define TOPN_NUMERIC_EXPONENTIAL_H
+
+#include <stdint.h>
+#include <string.h>
+
+/* e^x within 3·10⁻⁷ of it (relative); 0 where that would be less than the smallest normal number (x < −87.3), −∞
+ * included; ∞ where it is larger than the largest (x > 88.72). NaN stays NaN.
+ *
+ * x = n·ln 2 + r with |r| ≤ ln 2/2; e^r by its series up to r⁷/7! (the rest is below 6·10⁻⁹); 2ⁿ by its bits, in two
+ * halves, since n may be 128. */
+static inline float exponential(float x)
+{
+    const float round_here = 12582912.0f; /* 1.5·2²³: what is added to it is rounded to a whole number */
+    const float bounded = x < -87.4f ? -87.4f : x > 89.0f ? 89.0f : x;
+    const float shifted = bounded * 1.44269504f + round_here, n = shifted - round_here;
+    /* ln 2 in two parts; n times the first is exact. */
+    const float r = bounded - n * 0.693359375f + n * 2.12194440e-4f;
+    const float series =
+        1.0f +
+        r * (1.0f +
+             r * (0.5f + r * (1.0f / 6 + r * (1.0f / 24 + r * (1.0f / 120 + r * (1.0f / 720 + r * (1.0f / 5040)))))));
+    uint32_t bits, here_bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    memcpy(&here_bits, &round_here, sizeof here_bits);
+    const int32_t power = (int32_t)(bits - here_bits), half = power >> 1;
+    const uint32_t low = (uint32_t)(half + 127) << 23, high = (uint32_t)(power - half + 127) << 23;
+    float low_scale, high_scale;
+    memcpy(&low_scale, &low, sizeof low_scale);
+    memcpy(&high_scale, &high, sizeof high_scale);
+    return x < -87.336544f ? 0.0f : series * low_scale * high_scale;
+}
+
+/* ln(1 + x) for x from 0 to 1, within 3·10⁻⁷ of it (relative).
+ *
+ * 2 artanh t with t = x/(2 + x) ≤ 1/3, by its series up to t¹⁵/15 (the rest is below 2·10⁻⁹). */
+static inline float log_one_plus(float x)
+{
+    const float t = x / (2.0f + x), square = t * t;
+    const float series =
+        1.0f +
+        square *
+            (1.0f / 3 +
+             square *
+                 (1.0f / 5 +
+                  square * (1.0f / 7 +
+                            square * (1.0f / 9 + square * (1.0f / 11 + square * (1.0f / 13 + square * (1.0f / 15)))))));
+    return 2.0f * t * series;
+}
+
+#endif

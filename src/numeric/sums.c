@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "numeric/sums.h"
+
+#include "base/vector.h"
+
+enum { LANES = 16 };
+
+VECTOR_CLONES
+double sum_floats(const float *values, size_t count)
+{
+    double lanes[LANES] = {0}, sum = 0;
+    size_t at = 0;
+    for (; at + LANES <= count; at += LANES)
+        for (size_t lane = 0; lane < LANES; lane++)
+            lanes[lane] += (double)values[at + lane];
+    for (size_t lane = 0; at < count; at++, lane++)
+        lanes[lane] += (double)values[at];
+    for (size_t lane = 0; lane < LANES; lane++)
+        sum += lanes[lane];
+    return sum;
+}
+
+VECTOR_CLONES
+double sum_doubles(const double *values, size_t count)
+{
+    double lanes[LANES] = {0}, sum = 0;
+    size_t at = 0;
+    for (; at + LANES <= count; at += LANES)
+        for (size_t lane = 0; lane < LANES; lane++)
+            lanes[lane] += values[at + lane];
+    for (size_t lane = 0; at < count; at++, lane++)
+        lanes[lane] += values[at];
+    for (size_t lane = 0; lane < LANES; lane++)
+        sum += lanes[lane];
+    return sum;
+}

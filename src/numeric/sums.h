@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sums of arrays in double precision, in 16 lanes that are added in order at the end: vector code, and the same bits
+ * whatever the width of the vectors.
+ */
+#ifndef TOPN_NUMERIC_SUMS_H
+#define TOPN_NUMERIC_SUMS_H
+
+#include <stddef.h>
+
+double sum_floats(const float *values, size_t count);
+double sum_doubles(const double *values, size_t count);
+
+#endif
