@@ -21,10 +21,10 @@ typedef struct parameter_table {
     float *state[OPTIMIZER_ARRAYS]; /* [rows × width] each, or NULL; owned by parameter_table_clear */
 } parameter_table;
 
-topn_status parameter_table_create_state(topn_context *context, const optimizer *optimizer, parameter_table *table);
+topn_status parameter_table_create_state(topn_context *context, const optimizer *by, parameter_table *table);
 void parameter_table_clear(parameter_table *table);
 /* Writes the table's arrays (1 + optimizer->arrays) to `arrays`; returns how many. */
-size_t parameter_table_arrays(const parameter_table *table, const optimizer *optimizer, state_array *arrays);
+size_t parameter_table_arrays(const parameter_table *table, const optimizer *by, state_array *arrays);
 
 /* How a batch's steps are done. */
 typedef struct step_setting {
@@ -34,22 +34,32 @@ typedef struct step_setting {
     int threads; /* of this batch: 1 with --hogwild */
 } step_setting;
 
+#define NO_ROW UINT32_MAX /* a note that is none */
+
 typedef struct row_gradients row_gradients; /* one per table and team of threads */
-/* `entries`: notes at most to expect; more are taken as well. */
+/* `entries`: notes at most to expect; more are taken as well. Works on at most as many threads as the context has. */
 topn_status row_gradients_create(topn_context *context, const parameter_table *table, uint64_t entries,
                                  row_gradients **out);
 void row_gradients_free(row_gradients *gradients);
 uint64_t row_gradients_bytes(uint32_t rows, size_t width, uint64_t entries);
 void row_gradients_begin(row_gradients *gradients);
-/* `count` notes at once: rows[n] gets coefficients[n] (NULL = 1) × vectors[n], [width] floats at
- * base + (index ? index[n] : n)·stride, read when row_gradients_apply comes. counts: whether they are occurrences for
- * λ. */
+/* `count` notes at once: rows[n] (NO_ROW = leave it out) gets coefficients[n] (NULL = 1) × vectors[n], [width] floats
+ * at base + (index ? index[n] : n)·stride. The vectors are read when the gradients are summed, so they are no rows of
+ * tables that are stepped; rows, coefficients and index are copied. counts: whether they are occurrences for λ. */
 topn_status row_gradients_note(topn_context *context, row_gradients *gradients, size_t count, const uint32_t *rows,
                                const float *coefficients, const float *base, size_t stride, const uint32_t *index,
                                bool counts);
-/* The gradients alone, for tests and for layers above: rows touched, ascending by first note; gradient of each. */
+/* The distinct rows of the notes so far, ascending by first note; their number. slots [notes] or NULL gets which of
+ * them each note is about (NO_ROW where it is none). No note may follow. */
+size_t row_gradients_rows(row_gradients *gradients, const uint32_t **rows, const uint32_t **slots);
+/* The gradients alone into out [rows touched × width], in the order of row_gradients_rows; without λ. */
+void row_gradients_sum_into(row_gradients *gradients, int threads, float *out);
+/* The same in memory of its own: for tests. SIZE_MAX when there is none. */
 size_t row_gradients_sum(row_gradients *gradients, int threads, const uint32_t **rows, const float **values);
 /* Sums and steps all touched rows of the table. */
 void row_gradients_apply(row_gradients *gradients, parameter_table *table, const step_setting *setting);
+/* The same of `count` tables at once, where gradients[t] may be NULL. */
+void row_gradients_apply_all(size_t count, row_gradients *const *gradients, parameter_table *tables,
+                             const step_setting *setting);
 
 #endif
