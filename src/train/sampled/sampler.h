@@ -31,8 +31,8 @@ uint32_t draw_below(draw_source *source, uint32_t bound); /* bound ≥ 1; bias b
 double draw_uniform(draw_source *source);                 /* [0, 1), 53 bits; takes two words */
 
 /* What a sampler sees of the model and the data; constant while it draws. A row of item_rows is ψ_j [dimensions] and,
- * where item_stride is larger, β_j; φ of a request likewise. score(c, j) = ⟨φ_c, ψ_j⟩ + β_j, and β_c, which is the same
- * for all items of a context, may be left out. */
+ * where item_stride is larger, β_j; φ of a request has a 1 in that place, so that a product over item_stride floats is
+ * the score ⟨φ_c, ψ_j⟩ + β_j. β_c, which is the same for all items of a context, is left out. */
 typedef struct sampling_view {
     const positive_list *positives;
     const float *item_rows; /* live where items are rows of a table, else as of the last refresh */
@@ -59,8 +59,8 @@ typedef struct sampler_params {
 typedef struct draw_request {
     uint32_t context, item;
     uint64_t pair;
-    const float *phi; /* [dimensions] φ_c, and β_c behind it */
-    double score;     /* ŷ(c, i) by view->item_rows; samplers with needs_scores only */
+    const float *phi; /* [item_stride] φ_c, and 1 for β_j */
+    double score;     /* ŷ(c, i) without β_c by view->item_rows; samplers with needs_scores only */
     uint32_t count;   /* m */
 } draw_request;
 
