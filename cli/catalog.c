@@ -46,6 +46,7 @@ static void add_own(catalog *list, const own_option *rows, size_t count)
         option->argument = need_text(rows[i].argument ? rows[i].argument : "");
         option->standard = need_text(rows[i].standard);
         option->bounds = need_text("");
+        option->search = need_text("");
         option->help = rows[i].help;
     }
 }
@@ -54,6 +55,15 @@ static const char *argument_name(const topn_option_info *info)
 {
     static const char *const names[] = {"N", "X", "", "TEXT", "NAME", "SIZE"};
     return info->type == TOPN_OPTION_CHOICE ? info->bounds : names[info->type];
+}
+
+static char *search_text(const topn_option_search *search)
+{
+    if (search->scale == TOPN_SEARCH_CHOICES)
+        return need_text(search->choices);
+    if (search->scale == TOPN_SEARCH_NONE)
+        return need_text("");
+    return need_format("%g … %g%s", search->low, search->high, search->scale == TOPN_SEARCH_LOG ? " (log)" : "");
 }
 
 static void add_library(catalog *list, const topn_options *options, topn_kind kind, const char *entry)
@@ -69,6 +79,7 @@ static void add_library(catalog *list, const topn_options *options, topn_kind ki
         option->argument = need_text(argument_name(&info));
         option->standard = need_text(info.default_text);
         option->bounds = need_text(info.bounds);
+        option->search = search_text(&info.search);
         option->help = info.help;
     }
 }
@@ -131,6 +142,7 @@ void catalog_clear(catalog *list)
         free(list->options[i].argument);
         free(list->options[i].standard);
         free(list->options[i].bounds);
+        free(list->options[i].search);
     }
     free(list->options);
     *list = (catalog){0};

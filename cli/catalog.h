@@ -18,6 +18,7 @@ typedef struct catalog_option {
     char *argument;    /* "FILE", "a|b|c"; "" for booleans */
     char *standard;    /* default or "" */
     char *bounds;      /* or "" */
+    char *search;      /* what `topn tune` looks through: "1 … 20000 (log)", "cosine|jaccard"; or "" */
     const char *help;
 } catalog_option;
 

@@ -112,9 +112,11 @@ static void print_option(const catalog_option *option)
     const bool bounds =
         option->bounds[0] && !option->boolean && option->type != TOPN_OPTION_CHOICE && option->type != TOPN_OPTION_SIZE;
     const bool standard = option->standard[0] && !(option->own && option->boolean);
-    snprintf(text, sizeof text, "%s%s%s%s%s%s%s", option->help, standard || bounds ? " (" : "",
+    const bool search = option->search[0];
+    snprintf(text, sizeof text, "%s%s%s%s%s%s%s%s%s%s", option->help, standard || bounds || search ? " (" : "",
              standard ? "default " : "", standard ? option->standard : "", standard && bounds ? "; " : "",
-             bounds ? option->bounds : "", standard || bounds ? ")" : "");
+             bounds ? option->bounds : "", search && (standard || bounds) ? "; " : "", search ? "tuned over " : "",
+             option->search, standard || bounds || search ? ")" : "");
     help_wrap(stdout, text, HELP_COLUMN, HELP_COLUMN);
 }
 

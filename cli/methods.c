@@ -20,6 +20,7 @@ static json_t *option_json(const catalog_option *option)
     json_object_set_new(object, "name", text_json(option->name));
     json_object_set_new(object, "default", text_json(option->standard));
     json_object_set_new(object, "bounds", text_json(option->bounds));
+    json_object_set_new(object, "search", text_json(option->search));
     json_object_set_new(object, "help", text_json(option->help));
     return object;
 }
@@ -62,7 +63,7 @@ static void print_all(const catalog *list, topn_kind kind, output_format format)
 
 static void print_one(const catalog *list, topn_kind kind, const topn_entry *entry, output_format format)
 {
-    static const char *const headings[] = {"option", "default", "bounds", "meaning"};
+    static const char *const headings[] = {"option", "default", "bounds", "tuned over", "meaning"};
     if (format == OUTPUT_JSON) {
         json_print(entry_json(list, kind, entry), true);
         return;
@@ -70,7 +71,7 @@ static void print_one(const catalog *list, topn_kind kind, const topn_entry *ent
     if (format == OUTPUT_TABLE)
         printf("%s: %s%s%s%s\n\n", entry->name, entry->summary, *entry->source ? " (" : "", entry->source,
                *entry->source ? ")" : "");
-    table *grid = table_create(headings, "llll");
+    table *grid = table_create(headings, "lllll");
     for (size_t i = 0; i < list->count; i++) {
         const catalog_option *option = &list->options[i];
         if (option->own || option->kind != kind || strcmp(option->entry, entry->name) != 0)
@@ -78,6 +79,7 @@ static void print_one(const catalog *list, topn_kind kind, const topn_entry *ent
         table_cell(grid, "--%s", option->name);
         table_text(grid, option->standard);
         table_text(grid, option->bounds);
+        table_text(grid, option->search);
         table_text(grid, option->help);
     }
     table_finish(grid, format);

@@ -42,6 +42,10 @@ static void scdoc_option(const catalog_option *option)
         printf(". Bounds: ");
         scdoc_text(option->bounds);
     }
+    if (option->search[0]) {
+        printf(". Tuned over: ");
+        scdoc_text(option->search);
+    }
     printf("\n\n");
 }
 
@@ -155,6 +159,10 @@ static void markdown_option(const catalog_option *option)
     markdown_text(option->bounds[0] ? option->bounds : option->argument);
     printf(" | ");
     markdown_text(option->help);
+    if (option->search[0]) {
+        printf("; tuned over ");
+        markdown_text(option->search);
+    }
     printf(" |\n");
 }
 

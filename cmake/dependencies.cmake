@@ -41,3 +41,6 @@ target_link_libraries(topn_cli_dependencies INTERFACE PkgConfig::jansson m)
 add_library(topn_server_dependencies INTERFACE)
 target_link_libraries(topn_server_dependencies INTERFACE PkgConfig::microhttpd PkgConfig::jansson PkgConfig::sqlite
                       PkgConfig::libpq PkgConfig::xxhash m)
+
+add_library(topn_study_dependencies INTERFACE)
+target_link_libraries(topn_study_dependencies INTERFACE PkgConfig::jansson PkgConfig::sqlite PkgConfig::yaml m)

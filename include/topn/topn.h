@@ -139,6 +139,19 @@ typedef enum topn_option_type {
     TOPN_OPTION_SIZE /* bytes: 1073741824, 1G, 512M */
 } topn_option_type;
 
+/* The range of an option in which tuning looks for its best value. */
+typedef enum topn_search_scale {
+    TOPN_SEARCH_NONE,   /* not searched */
+    TOPN_SEARCH_LINEAR, /* from low to high */
+    TOPN_SEARCH_LOG,    /* the same by ratios: 1 to 10 is as wide as 10 to 100 */
+    TOPN_SEARCH_CHOICES /* one of the words of choices */
+} topn_search_scale;
+typedef struct topn_option_search {
+    topn_search_scale scale;
+    double low, high;    /* of LINEAR and LOG, both included; whole numbers for options of type INTEGER */
+    const char *choices; /* of CHOICES: "32|64|128", "cosine|jaccard" */
+} topn_option_search;
+
 typedef struct topn_option_info {
     const char *name;         /* "l2", spelled with '-' between words */
     const char *help;         /* one sentence */
@@ -146,6 +159,7 @@ typedef struct topn_option_info {
     const char *bounds;       /* "1e-9 … 1e+12", "popularity|random|given", or "" */
     topn_option_type type;
     bool is_set; /* given by the caller; false: the default holds */
+    topn_option_search search;
 } topn_option_info;
 
 /* Options of one registry entry, filled with defaults. TOPN_ERROR_NOT_FOUND names the nearest entry. */

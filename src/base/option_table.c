@@ -347,7 +347,8 @@ bool topn_options_info(const topn_options *options, size_t index, topn_option_in
                               .default_text = row->default_text ? row->default_text : "",
                               .bounds = owner->bounds,
                               .type = row->type,
-                              .is_set = options->set[index]};
+                              .is_set = options->set[index],
+                              .search = row->search};
     return true;
 }
 

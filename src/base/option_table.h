@@ -25,6 +25,7 @@ typedef struct option_row {
     bool automatic;           /* REAL: "auto" is allowed and stored as NAN */
     const char *choices;      /* CHOICE: "a|b|c"; the field is an int, the index */
     const char *help;
+    topn_option_search search; /* where tuning looks; scale NONE: nowhere */
 } option_row;
 
 typedef struct option_table {
@@ -33,47 +34,54 @@ typedef struct option_table {
     size_t params_size;
 } option_table;
 
+/* What may follow the help of a row: the range that tuning searches, within the bounds. For INTEGER rows LINEAR and LOG
+ * give whole numbers; "a|b|c" may name choices, true|false, or numbers. Only what makes a model better or worse belongs
+ * here; what only makes it larger or slower is the user's to say. */
+#define SEARCH_LINEAR(from, to) .search = {.scale = TOPN_SEARCH_LINEAR, .low = (from), .high = (to)}
+#define SEARCH_LOG(from, to) .search = {.scale = TOPN_SEARCH_LOG, .low = (from), .high = (to)}
+#define SEARCH_CHOICES(list) .search = {.scale = TOPN_SEARCH_CHOICES, .choices = (list)}
+
 /* Field types: INTEGER int64_t, REAL double, BOOLEAN bool, TEXT char * (owned by the options), CHOICE int, SIZE
  * uint64_t. */
-#define OPTION_INTEGER(params, field, spelling, standard, low, high, text)                                             \
+#define OPTION_INTEGER(params, field, spelling, standard, low, high, ...)                                              \
     {                                                                                                                  \
         .name = spelling, .type = TOPN_OPTION_INTEGER, .offset = offsetof(params, field), .default_text = #standard,   \
-        .minimum = (double)(low), .maximum = (double)(high), .help = text                                              \
+        .minimum = (double)(low), .maximum = (double)(high), .help = __VA_ARGS__                                       \
     }
-#define OPTION_REAL(params, field, spelling, standard, low, high, text)                                                \
+#define OPTION_REAL(params, field, spelling, standard, low, high, ...)                                                 \
     {                                                                                                                  \
         .name = spelling, .type = TOPN_OPTION_REAL, .offset = offsetof(params, field), .default_text = #standard,      \
-        .minimum = (low), .maximum = (high), .help = text                                                              \
+        .minimum = (low), .maximum = (high), .help = __VA_ARGS__                                                       \
     }
 /* standard: a string, such as "auto" */
-#define OPTION_REAL_AUTO(params, field, spelling, standard, low, high, text)                                           \
+#define OPTION_REAL_AUTO(params, field, spelling, standard, low, high, ...)                                            \
     {                                                                                                                  \
         .name = spelling, .type = TOPN_OPTION_REAL, .offset = offsetof(params, field), .default_text = standard,       \
-        .minimum = (low), .maximum = (high), .automatic = true, .help = text                                           \
+        .minimum = (low), .maximum = (high), .automatic = true, .help = __VA_ARGS__                                    \
     }
 /* standard: true or false */
-#define OPTION_BOOLEAN(params, field, spelling, standard, text)                                                        \
+#define OPTION_BOOLEAN(params, field, spelling, standard, ...)                                                         \
     {                                                                                                                  \
         .name = spelling, .type = TOPN_OPTION_BOOLEAN, .offset = offsetof(params, field), .default_text = #standard,   \
-        .help = text                                                                                                   \
+        .help = __VA_ARGS__                                                                                            \
     }
 /* standard: a string or NULL */
-#define OPTION_TEXT(params, field, spelling, standard, text)                                                           \
+#define OPTION_TEXT(params, field, spelling, standard, ...)                                                            \
     {                                                                                                                  \
         .name = spelling, .type = TOPN_OPTION_TEXT, .offset = offsetof(params, field), .default_text = standard,       \
-        .help = text                                                                                                   \
+        .help = __VA_ARGS__                                                                                            \
     }
 /* standard: a string, one of list */
-#define OPTION_CHOICE(params, field, spelling, standard, list, text)                                                   \
+#define OPTION_CHOICE(params, field, spelling, standard, list, ...)                                                    \
     {                                                                                                                  \
         .name = spelling, .type = TOPN_OPTION_CHOICE, .offset = offsetof(params, field), .default_text = standard,     \
-        .choices = list, .help = text                                                                                  \
+        .choices = list, .help = __VA_ARGS__                                                                           \
     }
 /* standard: a string, such as "0" or "1G" */
-#define OPTION_SIZE(params, field, spelling, standard, text)                                                           \
+#define OPTION_SIZE(params, field, spelling, standard, ...)                                                            \
     {                                                                                                                  \
         .name = spelling, .type = TOPN_OPTION_SIZE, .offset = offsetof(params, field), .default_text = standard,       \
-        .help = text                                                                                                   \
+        .help = __VA_ARGS__                                                                                            \
     }
 #define OPTION_TABLE(params, table)                                                                                    \
     {                                                                                                                  \

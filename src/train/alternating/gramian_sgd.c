@@ -37,7 +37,8 @@ static const option_row gramian_sgd_options[] = {
                   "matrix factorisation of users and items; or, with the context's fields and all features, a "
                   "factorisation machine, PARAFAC or Tucker"),
     ALTERNATING_LOSS_OPTIONS(gramian_sgd_params),
-    OPTION_REAL(gramian_sgd_params, learning_rate, "learning-rate", 0.1, 1e-12, 1e6, "η: length of a step"),
+    OPTION_REAL(gramian_sgd_params, learning_rate, "learning-rate", 0.1, 1e-12, 1e6, "η: length of a step",
+                SEARCH_LOG(0.01, 0.5)),
     OPTION_REAL(gramian_sgd_params, decay, "decay", 0, 0, 1e6, "in sweep t, from 0, the step is η/(1 + decay·t)"),
     OPTION_CHOICE(gramian_sgd_params, optimizer, "optimizer", "adagrad", "adagrad|sgd",
                   "steps divided by the root of a parameter's squared gradients so far, or plain ones"),

@@ -65,11 +65,12 @@ typedef struct alternating_params {
 #define ALTERNATING_LOSS_OPTIONS(params) ALTERNATING_LOSS_OPTIONS_WITH(params, ALTERNATING_L2(params))
 #define ALTERNATING_RIDGE                                                                                              \
     "ridge of a row: λ·(events + α₀·entities of the other side)^l2-exponent, of the pairwise loss times the items"
-#define ALTERNATING_L2(params) OPTION_REAL(params, alternating.l2, "l2", 0.003, 0, 1e12, ALTERNATING_RIDGE)
+#define ALTERNATING_L2(params)                                                                                         \
+    OPTION_REAL(params, alternating.l2, "l2", 0.003, 0, 1e12, ALTERNATING_RIDGE, SEARCH_LOG(1e-4, 0.1))
 /* For products of three and more factors, of which the ridge weighs on each; see alternating_product_l2. */
 #define ALTERNATING_PRODUCT_L2(params)                                                                                 \
     OPTION_REAL_AUTO(params, alternating.l2, "l2", "auto", 0, 1e12,                                                    \
-                     ALTERNATING_RIDGE "; auto = 0.003, and 1e-7 where events have contexts")
+                     ALTERNATING_RIDGE "; auto = 0.003, and 1e-7 where events have contexts", SEARCH_LOG(1e-8, 0.1))
 #define ALTERNATING_OPTIONS_WITH(params, block_default, ...)                                                           \
     ALTERNATING_LOSS_OPTIONS_WITH(params, __VA_ARGS__),                                                                \
         OPTION_INTEGER(params, alternating.block, "block", block_default, 0, 65536,                                    \
@@ -78,10 +79,11 @@ typedef struct alternating_params {
                       "exact steps, or conjugate gradients from the current values, over all columns at a time"),      \
         OPTION_INTEGER(params, alternating.cg_steps, "cg-steps", 3, 1, 100000, "steps of conjugate gradients a row")
 #define ALTERNATING_LOSS_OPTIONS_WITH(params, ...)                                                                     \
-    OPTION_INTEGER(params, alternating.factors, "factors", 128, 1, 65536, "d: numbers in an embedding"), __VA_ARGS__,  \
-        OPTION_REAL(params, alternating.l2_exponent, "l2-exponent", 1, 0, 4, "exponent of the ridge"),                 \
+    OPTION_INTEGER(params, alternating.factors, "factors", 128, 1, 65536, "d: numbers in an embedding",                \
+                   SEARCH_LOG(32, 256)),                                                                               \
+        __VA_ARGS__, OPTION_REAL(params, alternating.l2_exponent, "l2-exponent", 1, 0, 4, "exponent of the ridge"),    \
         OPTION_REAL(params, alternating.unobserved_weight, "unobserved-weight", 0.1, 0, 1e12,                          \
-                    "α₀: weight of every pair, observed or not, with label 0"),                                        \
+                    "α₀: weight of every pair, observed or not, with label 0", SEARCH_LOG(0.01, 1)),                   \
         OPTION_REAL(params, alternating.alpha, "alpha", 1, 0, 1e12, "α: weight of an event"),                          \
         OPTION_CHOICE(params, alternating.confidence, "event-weight", "none", "none|linear|log",                       \
                       "what the weight w of an event adds to α: nothing, scale·w, or scale·ln(1 + w)"),                \

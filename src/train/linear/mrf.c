@@ -48,7 +48,7 @@ static const option_row mrf_options[] = {
     OPTION_REAL(mrf_params, share, "block-share", 0, 0, 1,
                 "r: share of a block's items whose weights it gives; 0 = a block for each item, the most exact"),
     OPTION_REAL(mrf_params, alpha, "pattern-exponent", 0.75, 0, 2,
-                "α: neighbours are chosen by covariance / (variance · variance)^(α/2)"),
+                "α: neighbours are chosen by covariance / (variance · variance)^(α/2)", SEARCH_LINEAR(0.4, 1)),
     OPTION_INTEGER(mrf_params, history_cap, "history-cap", 500, 0, UINT32_MAX,
                    "choosing neighbours looks at this many events of longer histories; 0 = all"),
 };

@@ -35,7 +35,7 @@ typedef struct slim_params {
 
 static const option_row slim_options[] = {
     LINEAR_OPTIONS_WITH(slim_params, 300),
-    OPTION_REAL(slim_params, l1, "l1", 1, 0, 1e12, "ℓ1 penalty: the larger, the fewer weights"),
+    OPTION_REAL(slim_params, l1, "l1", 1, 0, 1e12, "ℓ1 penalty: the larger, the fewer weights", SEARCH_LOG(0.1, 50)),
     OPTION_BOOLEAN(slim_params, nonnegative, "nonnegative", true,
                    "weights are 0 or more; without it a small --l1 takes many more sweeps"),
     OPTION_INTEGER(slim_params, k, "k", 0, 0, UINT32_MAX, "largest weights kept per item after training; 0 = all"),

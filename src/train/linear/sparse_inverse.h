@@ -26,7 +26,7 @@ typedef struct sparse_params {
         OPTION_CHOICE(params, sparse.order, "order", "popular-first", ITEM_ORDER_CHOICES,                              \
                       "order of items: each is explained by items that come before it"),                               \
         OPTION_REAL(params, sparse.alpha, "pattern-exponent", 0.75, 0, 2,                                              \
-                    "α: neighbours are chosen by covariance / (variance · variance)^(α/2)"),                           \
+                    "α: neighbours are chosen by covariance / (variance · variance)^(α/2)", SEARCH_LINEAR(0.4, 1)),    \
         OPTION_INTEGER(                                                                                                \
             params, sparse.anchors, "anchors", standard_anchors, 0, 1024,                                              \
             "the first items in the order, the most popular ones by default, that every item is linked to"),           \

@@ -21,15 +21,16 @@ typedef struct linear_params {
 
 #define LINEAR_OPTIONS(params) LINEAR_OPTIONS_WITH(params, 500)
 #define LINEAR_OPTIONS_WITH(params, l2_default)                                                                        \
-    OPTION_REAL(params, linear.l2, "l2", l2_default, 0, 1e12, "ridge λ added to the diagonal of the Gram matrix"),     \
+    OPTION_REAL(params, linear.l2, "l2", l2_default, 0, 1e12, "ridge λ added to the diagonal of the Gram matrix",      \
+                SEARCH_LOG(1, 20000)),                                                                                 \
         OPTION_REAL(params, linear.dropout, "dropout", 0, 0, 0.99,                                                     \
-                    "dropout share p: adds p/(1-p) of the Gram diagonal to the ridge (EDLAE)"),                        \
+                    "dropout share p: adds p/(1-p) of the Gram diagonal to the ridge (EDLAE)", SEARCH_LINEAR(0, 0.8)), \
         OPTION_REAL(params, linear.user_weight_exponent, "user-weight-exponent", 0, 0, 4,                              \
-                    "a: a user with m events weighs m^-a in the Gram matrix"),                                         \
+                    "a: a user with m events weighs m^-a in the Gram matrix", SEARCH_LINEAR(0, 1)),                    \
         OPTION_REAL(params, linear.ridge_exponent, "ridge-exponent", 0, 0, 4,                                          \
-                    "b: the ridge of item j is λ·(G_jj / mean G)^b"),                                                  \
+                    "b: the ridge of item j is λ·(G_jj / mean G)^b", SEARCH_LINEAR(0, 1)),                             \
         OPTION_REAL(params, linear.score_exponent, "score-exponent", 0, -4, 4,                                         \
-                    "c: scores are multiplied by (events of item)^-c"),                                                \
+                    "c: scores are multiplied by (events of item)^-c", SEARCH_LINEAR(-0.3, 0.3)),                      \
         OPTION_CHOICE(params, linear.values, "values", "binary", "binary|weight",                                      \
                       "entries of X: 1, or the event weights"),                                                        \
         OPTION_BOOLEAN(params, linear.keep_histories, "keep-histories", true,                                          \

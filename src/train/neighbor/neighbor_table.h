@@ -20,11 +20,12 @@ typedef struct neighbor_params {
 } neighbor_params;
 
 #define NEIGHBOR_OPTIONS(params, side_default)                                                                         \
-    OPTION_INTEGER(params, list.k, "k", 200, 1, UINT32_MAX, "neighbours kept per item"),                               \
+    OPTION_INTEGER(params, list.k, "k", 200, 1, UINT32_MAX, "neighbours kept per item", SEARCH_LOG(20, 1000)),         \
         OPTION_CHOICE(params, list.side, "neighbors-of", side_default, "recommended|history",                          \
                       "whose k neighbours are kept: each recommended item's, or each item's of the history"),          \
         OPTION_CHOICE(params, list.scaling, "normalize", "none", "none|sum|length",                                    \
-                      "divide the weights kept for an item by nothing, their sum, or their Euclidean length")
+                      "divide the weights kept for an item by nothing, their sum, or their Euclidean length",          \
+                      SEARCH_CHOICES("none|sum|length"))
 
 /* Weight from item `history` to item `recommended`, which have `common` in the Gram matrix; 0 or less is dropped. */
 typedef double neighbor_weight(const void *state, uint32_t history, uint32_t recommended, double common);

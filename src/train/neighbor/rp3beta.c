@@ -24,9 +24,10 @@ typedef struct rp3beta_params {
 } rp3beta_params;
 
 static const option_row rp3beta_options[] = {
-    OPTION_REAL(rp3beta_params, alpha, "alpha", 0.6, 0, 4, "α: exponent of the transition probabilities"),
+    OPTION_REAL(rp3beta_params, alpha, "alpha", 0.6, 0, 4, "α: exponent of the transition probabilities",
+                SEARCH_LINEAR(0.3, 1.6)),
     OPTION_REAL(rp3beta_params, beta, "beta", 0.4, -4, 4,
-                "β: the walk's result is divided by (events of item)^β; 0 gives P3α"),
+                "β: the walk's result is divided by (events of item)^β; 0 gives P3α", SEARCH_LINEAR(0, 1)),
     NEIGHBOR_OPTIONS(rp3beta_params, "history"),
     OPTION_CHOICE(rp3beta_params, values, "values", "binary", "binary|weight", "entries of X: 1, or the event weights"),
     OPTION_BOOLEAN(rp3beta_params, keep_histories, "keep-histories", true,

@@ -34,19 +34,19 @@ typedef struct userknn_params {
 } userknn_params;
 
 static const option_row userknn_options[] = {
-    OPTION_INTEGER(
-        userknn_params, k, "k", 100, 1, UINT32_MAX,
-        "training users who are asked, the most alike; one of them is the user himself if he is in the data"),
+    OPTION_INTEGER(userknn_params, k, "k", 100, 1, UINT32_MAX,
+                   "training users who are asked, the most alike; one of them is the user himself if he is in the data",
+                   SEARCH_LOG(20, 1000)),
     OPTION_CHOICE(userknn_params, similarity, "similarity", "cosine", "cosine|co-count",
                   "how alike two users are, by the items that both have"),
     OPTION_REAL(userknn_params, alpha, "alpha", 0.5, 0, 1,
-                "α of cosine: the count divided by |u|^2α · |v|^2(1-α), v the training user"),
+                "α of cosine: the count divided by |u|^2α · |v|^2(1-α), v the training user", SEARCH_LINEAR(0.2, 0.9)),
     OPTION_REAL(userknn_params, item_weight_exponent, "item-weight-exponent", 0, 0, 4,
-                "b: an item with n events weighs n^-b in the similarity"),
+                "b: an item with n events weighs n^-b in the similarity", SEARCH_LINEAR(0, 1)),
     OPTION_REAL(userknn_params, vote_exponent, "vote-exponent", 0, 0, 4,
-                "a: the votes of a user with m events are multiplied by m^-a"),
+                "a: the votes of a user with m events are multiplied by m^-a", SEARCH_LINEAR(0, 1)),
     OPTION_REAL(userknn_params, score_exponent, "score-exponent", 0, -4, 4,
-                "scores are multiplied by (events of item)^-c for this c"),
+                "scores are multiplied by (events of item)^-c for this c", SEARCH_LINEAR(-0.3, 0.3)),
     OPTION_CHOICE(userknn_params, values, "values", "binary", "binary|weight", "entries of X: 1, or the event weights"),
     OPTION_BOOLEAN(userknn_params, keep_histories, "keep-histories", true,
                    "store the users' histories in the model, so that users can be named by id"),
