@@ -17,6 +17,7 @@
 
 #include "base/context.h"
 #include "data/interactions.h"
+#include "model/fields_encoder.h"
 
 typedef enum positive_order { ORDER_EVENTS, ORDER_CONTEXTS } positive_order;
 
@@ -52,7 +53,7 @@ typedef struct positive {
 
 typedef struct positive_setting {
     positive_order order;
-    int confidence; /* confidence_kind of model/fields_encoder.h: α of an event's strength */
+    int confidence; /* confidence_kind: α of an event's strength, alpha + scale·w or alpha + scale·ln(1 + w) */
     double alpha, scale;
     double dislike_below;       /* NAN = none */
     bool dislikes_are_examples; /* pointwise: with the label of a negative; else they are left out of the pairs */
@@ -67,7 +68,8 @@ topn_status positives_create_windows(topn_context *context, const topn_data *dat
                                      const positive_setting *setting, positive_list *out);
 void positives_clear(positive_list *list);
 uint64_t positives_bytes(const topn_data *data, const sparse_matrix *pairs, const positive_setting *setting);
-/* Positives `begin` … begin + count − 1 of a sweep's order into out [count]. */
+/* Positives `begin` … begin + count − 1 of a sweep's order into out [count]. May be called by many threads at a time
+ * (ORDER_CONTEXTS: of the same sweep). */
 void positives_take(const positive_list *list, uint64_t seed, int64_t sweep, uint64_t begin, uint32_t count,
                     positive *out);
 /* Whether i ∈ I_c; O(log |I_c|). */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a positive_list owns beside its public arrays.
+ */
+#ifndef TOPN_TRAIN_SAMPLED_POSITIVE_MEMORY_H
+#define TOPN_TRAIN_SAMPLED_POSITIVE_MEMORY_H
+
+#include "train/sampled/positives.h"
+
+typedef struct positive_memory {
+    sparse_matrix likes; /* pairs without the dislikes, where there are any */
+    /* ORDER_CONTEXTS: the order of one sweep, made when its first positives are taken */
+    uint32_t *contexts; /* [contexts] in the order of the sweep */
+    uint64_t *starts;   /* [contexts + 1] positives before each of them */
+    bool filled;
+    uint64_t seed;
+    int64_t sweep;
+    /* windows */
+    uint32_t *sequence;        /* [events] */
+    uint64_t *sequence_starts; /* [users + 1] */
+    uint32_t *guide;           /* [(count >> guide_shift) + 1] user that pair n << guide_shift belongs to */
+    unsigned guide_shift;
+    uint64_t *self_indptr; /* [items + 1], with `self` the matrix in which every item has itself */
+    uint32_t *self;        /* [items] */
+} positive_memory;
+
+#endif
