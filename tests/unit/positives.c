@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The positives of sampled training: each once a sweep, in an order that every place of which is known at once.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <math.h>
+
+#include "made_data.h"
+#include "train/sampled/permutation.h"
+#include "train/sampled/positives.h"
+
+#include <cmocka.h> /* after context.h: it makes a macro of fail */
+
+enum { USERS = 57, ITEMS = 31 };
+
+static topn_context *context;
+
+static void check(topn_status status)
+{
+    if (status != TOPN_OK)
+        fail_msg("%s: %s", topn_status_name(status), topn_context_message(context));
+}
+
+static void a_permutation_has_every_number_once(void **state)
+{
+    (void)state;
+    static const uint64_t counts[] = {1, 2, 3, 4, 5, 7, 63, 64, 65, 100, 1000, 4099, 70001};
+    for (size_t at = 0; at < sizeof counts / sizeof *counts; at++)
+        for (uint64_t number = 0; number < 3; number++) {
+            const uint64_t count = counts[at];
+            const permutation order = permutation_of(count, 5, number);
+            uint64_t *out = malloc(count * sizeof *out);
+            bool *seen = calloc(count, sizeof *seen);
+            permutation_take(&order, 0, (uint32_t)count, out);
+            for (uint64_t n = 0; n < count; n++) {
+                assert_true(out[n] < count);
+                assert_false(seen[out[n]]);
+                seen[out[n]] = true;
+            }
+            for (uint64_t begin = 0; begin < count; begin += 1 + count / 7) { /* any place of it alone */
+                uint64_t some[5];
+                const uint32_t wanted = count - begin < 5 ? (uint32_t)(count - begin) : 5;
+                permutation_take(&order, begin, wanted, some);
+                assert_memory_equal(some, out + begin, wanted * sizeof *some);
+            }
+            free(out);
+            free(seen);
+        }
+}
+
+/* The place that a number gets is uniform, and so is the distance between the places of two that follow each other. */
+static void a_permutation_is_random(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000, BINS = 20, ORDERS = 400 };
+    double at_five[BINS] = {0}, distance[BINS] = {0};
+    uint64_t out[COUNT];
+    for (uint64_t number = 0; number < ORDERS; number++) {
+        const permutation order = permutation_of(COUNT, 11, number);
+        permutation_take(&order, 0, COUNT, out);
+        at_five[out[5] * BINS / COUNT]++;
+        for (int n = 0; n + 1 < COUNT; n++)
+            distance[(out[n + 1] + COUNT - out[n]) % COUNT * BINS / COUNT]++;
+    }
+    double place = 0, step = 0;
+    for (int bin = 0; bin < BINS; bin++) {
+        place += pow(at_five[bin] - (double)ORDERS / BINS, 2) / ((double)ORDERS / BINS);
+        const double expected = (double)ORDERS * (COUNT - 1) / BINS;
+        step += pow(distance[bin] - expected, 2) / expected;
+    }
+    assert_true(place < 45); /* χ² of 19 degrees: 43.8 is its 99.9 % point */
+    assert_true(step < 45);
+}
+
+static positive_setting plain_setting(positive_order order)
+{
+    return (positive_setting){.order = order, .alpha = 1, .scale = 1, .dislike_below = NAN};
+}
+
+/* All positives of a sweep, taken `step` at a time. */
+static positive *sweep_of(const positive_list *list, int64_t sweep, uint32_t step)
+{
+    positive *out = malloc((list->count + 1) * sizeof *out);
+    for (uint64_t begin = 0; begin < list->count; begin += step) {
+        const uint64_t left = list->count - begin;
+        positives_take(list, 3, sweep, begin, left < step ? (uint32_t)left : step, out + begin);
+    }
+    return out;
+}
+
+static void assert_visits_each_once(const positive_list *list, const positive *taken)
+{
+    bool *seen = calloc(list->count, sizeof *seen);
+    for (uint64_t n = 0; n < list->count; n++) {
+        const positive *one = &taken[n];
+        assert_true(one->pair < list->count && !seen[one->pair]);
+        seen[one->pair] = true;
+        assert_true(list->pairs.indptr[one->context] <= one->pair && one->pair < list->pairs.indptr[one->context + 1]);
+        assert_int_equal(one->item, list->pairs.indices[one->pair]);
+    }
+    free(seen);
+}
+
+static void every_pair_is_taken_once(void **state)
+{
+    (void)state;
+    topn_data *data = made_random_data(USERS, ITEMS, false, 4);
+    for (int order = 0; order < 2; order++) {
+        positive_list list;
+        const positive_setting setting = plain_setting((positive_order)order);
+        check(positives_create(context, data, &data->matrix, &setting, &list));
+        assert_int_equal(list.count, topn_data_events(data));
+        positive *first = sweep_of(&list, 0, 64), *second = sweep_of(&list, 1, 64), *again = sweep_of(&list, 0, 7);
+        assert_visits_each_once(&list, first);
+        assert_visits_each_once(&list, second);
+        size_t same = 0;
+        for (uint64_t n = 0; n < list.count; n++) {
+            assert_int_equal(first[n].pair, again[n].pair); /* whatever the batch */
+            same += first[n].pair == second[n].pair;
+        }
+        assert_true(same < list.count / 4);
+        bool *left = calloc(USERS, sizeof *left); /* contexts that ended */
+        for (uint64_t n = 1; order == ORDER_CONTEXTS && n < list.count; n++) {
+            left[first[n - 1].context] = first[n].context != first[n - 1].context;
+            assert_false(left[first[n].context]);
+        }
+        free(left);
+        free(first);
+        free(second);
+        free(again);
+        positives_clear(&list);
+    }
+    topn_data_free(data);
+}
+
+static void taken_items_are_held(void **state)
+{
+    (void)state;
+    topn_data *data = made_random_data(USERS, ITEMS, false, 4);
+    positive_list list;
+    const positive_setting setting = plain_setting(ORDER_EVENTS);
+    check(positives_create(context, data, &data->matrix, &setting, &list));
+    for (uint32_t user = 0; user < USERS; user++)
+        for (uint32_t item = 0; item < ITEMS; item++) {
+            bool there = false;
+            for (uint64_t at = data->matrix.indptr[user]; at < data->matrix.indptr[user + 1]; at++)
+                there = there || data->matrix.indices[at] == item;
+            assert_int_equal(positives_hold(&list, user, item), there);
+        }
+    positives_clear(&list);
+    topn_data_free(data);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return topn_context_create(&context) != TOPN_OK;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    topn_context_free(context);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_permutation_has_every_number_once),
+        cmocka_unit_test(a_permutation_is_random),
+        cmocka_unit_test(every_pair_is_taken_once),
+        cmocka_unit_test(taken_items_are_held),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
