@@ -29,7 +29,7 @@ typedef struct sampling_problem {
     positive_list list;
     sampling_view view;
     float *rows;                                              /* [items × (dimensions + 1)] */
-    float phi[SAMPLING_CONTEXTS * (SAMPLING_DIMENSIONS + 1)]; /* φ and β_c */
+    float phi[SAMPLING_CONTEXTS * (SAMPLING_DIMENSIONS + 1)]; /* φ, and 1 */
     sampler_params params;
 } sampling_problem;
 
@@ -81,13 +81,18 @@ static inline sampling_problem *sampling_problem_make(uint32_t items)
     for (size_t at = 0; at < items * stride; at++)
         made->rows[at] = (float)random_normal(3, RANDOM_SAMPLES, at);
     for (size_t at = 0; at < SAMPLING_CONTEXTS * stride; at++)
-        made->phi[at] = (float)random_normal(4, RANDOM_SAMPLES, at);
+        made->phi[at] = at % stride == SAMPLING_DIMENSIONS ? 1 : (float)random_normal(4, RANDOM_SAMPLES, at);
     made->view = (sampling_view){.positives = list,
                                  .item_rows = made->rows,
                                  .dimensions = SAMPLING_DIMENSIONS,
                                  .item_stride = stride,
                                  .items = items};
-    made->params = (sampler_params){.popularity_exponent = 0.75};
+    made->params = (sampler_params){.popularity_exponent = 0.75,
+                                    .rank_scale = 0.1,
+                                    .margin = 1,
+                                    .kernel_features = 64,
+                                    .kernel_scale = 1,
+                                    .leaf = 4};
     return made;
 }
 
