@@ -155,6 +155,45 @@ static void taken_items_are_held(void **state)
     topn_data_free(data);
 }
 
+/* Every pair is in one of both, in the order of the data; item counts are of what is liked. */
+static void pairs_are_liked_or_disliked(void **state)
+{
+    (void)state;
+    topn_data *data = made_random_data(USERS, ITEMS, false, 4);
+    const sparse_matrix *all = &data->matrix;
+    data->has_weights = true;
+    for (uint64_t at = 0; at < all->indptr[USERS]; at++)
+        all->values[at] = (float)(1 + at % 5);
+    for (int examples = 0; examples < 2; examples++) {
+        positive_setting setting = plain_setting(ORDER_EVENTS);
+        setting.dislike_below = 3;
+        setting.dislikes_are_examples = examples;
+        positive_list list;
+        uint64_t likes = 0, dislikes = 0;
+        uint32_t counts[ITEMS] = {0};
+        check(positives_create(context, data, all, &setting, &list));
+        for (uint32_t user = 0; user < USERS; user++) {
+            for (uint64_t at = all->indptr[user]; at < all->indptr[user + 1]; at++) {
+                const bool disliked = all->values[at] < 3;
+                assert_int_equal(all->indices[at],
+                                 disliked ? list.dislikes.indices[dislikes] : list.taken.indices[likes]);
+                dislikes += disliked;
+                likes += !disliked;
+                counts[all->indices[at]] += !disliked;
+                if (examples)
+                    assert_int_equal(list.disliked[at], disliked);
+            }
+            assert_int_equal(list.taken.indptr[user + 1], likes);
+            assert_int_equal(list.dislikes.indptr[user + 1], dislikes);
+        }
+        assert_true(likes > 0 && dislikes > 0);
+        assert_int_equal(list.count, examples ? likes + dislikes : likes);
+        assert_memory_equal(list.item_counts, counts, sizeof counts);
+        positives_clear(&list);
+    }
+    topn_data_free(data);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -175,6 +214,7 @@ int main(void)
         cmocka_unit_test(a_permutation_is_random),
         cmocka_unit_test(every_pair_is_taken_once),
         cmocka_unit_test(taken_items_are_held),
+        cmocka_unit_test(pairs_are_liked_or_disliked),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -8,7 +8,7 @@
 #include "train/sampled/positives.h"
 
 typedef struct positive_memory {
-    sparse_matrix likes; /* pairs without the dislikes, where there are any */
+    sparse_matrix likes, dislikes; /* pairs that are none, and those that are; where there are dislikes */
     /* ORDER_CONTEXTS: the order of one sweep, made when its first positives are taken */
     uint32_t *contexts; /* [contexts] in the order of the sweep */
     uint64_t *starts;   /* [contexts + 1] positives before each of them */

@@ -25,16 +25,16 @@ static uint64_t count_dislikes(const topn_data *data, const sparse_matrix *pairs
     return count;
 }
 
-/* The pairs that are no dislikes. */
-static topn_status without_dislikes(topn_context *context, const topn_data *data, const sparse_matrix *pairs,
-                                    const positive_setting *setting, uint64_t left, sparse_matrix *out)
+/* The `count` pairs that are dislikes, or that are none. */
+static topn_status select_pairs(topn_context *context, const topn_data *data, const sparse_matrix *pairs,
+                                const positive_setting *setting, bool disliked, uint64_t count, sparse_matrix *out)
 {
     topn_status status;
     uint64_t to = 0;
-    TRY(sparse_create(context, pairs->rows, pairs->columns, left, out));
+    TRY(sparse_create(context, pairs->rows, pairs->columns, count, out));
     for (uint32_t row = 0; row < pairs->rows; row++) {
         for (uint64_t at = pairs->indptr[row]; at < pairs->indptr[row + 1]; at++) {
-            if (is_disliked(data, pairs, setting, at))
+            if (is_disliked(data, pairs, setting, at) != disliked)
                 continue;
             out->indices[to] = pairs->indices[at];
             out->values[to++] = pairs->values[at];
@@ -45,7 +45,7 @@ done:
     return status;
 }
 
-/* Fills pairs, taken and disliked. */
+/* Fills pairs, taken, dislikes and disliked. */
 static topn_status choose_pairs(topn_context *context, const topn_data *data, const sparse_matrix *pairs,
                                 const positive_setting *setting, positive_list *list)
 {
@@ -62,8 +62,10 @@ static topn_status choose_pairs(topn_context *context, const topn_data *data, co
                     setting->dislike_below);
     if (dislikes == 0)
         return status;
-    TRY(without_dislikes(context, data, pairs, setting, all - dislikes, &memory->likes));
+    TRY(select_pairs(context, data, pairs, setting, false, all - dislikes, &memory->likes));
+    TRY(select_pairs(context, data, pairs, setting, true, dislikes, &memory->dislikes));
     list->taken = memory->likes;
+    list->dislikes = memory->dislikes;
     if (!setting->dislikes_are_examples) {
         list->pairs = memory->likes;
         return status;
@@ -173,6 +175,7 @@ void positives_clear(positive_list *list)
     positive_memory *memory = list->owned;
     if (memory) {
         sparse_clear(&memory->likes);
+        sparse_clear(&memory->dislikes);
         free(memory->contexts);
         free(memory->starts);
         free(memory->sequence);
@@ -197,7 +200,7 @@ uint64_t positives_bytes(const topn_data *data, const sparse_matrix *pairs, cons
                weights = (setting->confidence != CONFIDENCE_NONE && data->has_weights) || setting->user_exponent != 0 ||
                          setting->item_exponent != 0;
     return 4 * (uint64_t)pairs->columns + (setting->order == ORDER_CONTEXTS ? 12 * contexts : 4 * events) +
-           (weights ? 4 * events : 0) + (dislikes ? 8 * contexts + 9 * events : 0);
+           (weights ? 4 * events : 0) + (dislikes ? 16 * contexts + 9 * events : 0);
 }
 
 bool positives_hold(const positive_list *list, uint32_t context, uint32_t item)

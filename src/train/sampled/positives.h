@@ -30,8 +30,8 @@ typedef struct positive_list {
                            * values NULL: no weights */
     uint32_t *context_of; /* [pairs]; NULL for ORDER_CONTEXTS */
     sparse_matrix taken;  /* contexts × items, ascending: I_c, what is no negative; dislikes are not in it */
-    sparse_matrix dislikes; /* contexts × items, ascending, values NULL: what each context disliked, be it an example or
-                             * not; indptr NULL: nothing is a dislike */
+    sparse_matrix dislikes; /* contexts × items, ascending: what each context disliked, be it an example or not; indptr
+                             * NULL: nothing is a dislike */
     bool *disliked;         /* [pairs] or NULL = none */
     float *weights;         /* [pairs] α̃ of event strength, user activity and item popularity, mean 1; NULL: all 1 */
     uint32_t *item_counts;  /* [items] positives of an item */
