@@ -16,10 +16,9 @@ typedef struct exported {
     topn_model view;     /* a model of which only ids and count of items are filled */
 } exported;
 
-/* `count` rows of a field's table from `first` on, with their ids. */
-static void export_rows(const encoder_field *field, size_t first, const string_table *ids, exported *out)
+/* As many rows of a table from `first` on as there are ids. */
+static void export_matrix(const dense_matrix *table, size_t first, const string_table *ids, exported *out)
 {
-    const dense_matrix *table = &field->table;
     if (!ids->count)
         return;
     out->own.form = TABLE_DENSE;
@@ -30,23 +29,36 @@ static void export_rows(const encoder_field *field, size_t first, const string_t
     out->model = &out->view;
 }
 
-/* Tables of a model that composes context fields: "encoder" (the users), a field by name, "user-features". */
+static void export_rows(const encoder_field *field, size_t first, const string_table *ids, exported *out)
+{
+    export_matrix(&field->table, first, ids, out);
+}
+
+/* A table of a model with rows of users: "encoder" (the users), "user-features", and of one that composes context
+ * fields these by name; of a network "history" and "history-2" (the items in a history) and "item-features". */
 static void find_field(const topn_model *model, const char *table, exported *out)
 {
     const fields_encoder *encoder = &model->encoder.fields;
-    const encoder_field *users = &encoder->fields[0];
-    if (strcmp(table, "encoder") == 0 && fields_users(encoder))
+    const network_encoder *network = &model->encoder.network;
+    const encoder_field *users = model_user_field(model);
+    if (strcmp(table, "encoder") == 0 && model_user_rows(model))
         export_rows(users, 0, &model->user_ids, out);
     else if (strcmp(table, "user-features") == 0)
         export_rows(users, users->table.rows - users->features.count, &users->features, out);
     for (size_t field = 1; !out->rows && field < encoder->field_count; field++)
         if (strcmp(table, encoder->fields[field].name) == 0)
             export_rows(&encoder->fields[field], 0, &encoder->fields[field].values, out);
+    if (strcmp(table, "item-features") == 0 && network->items.table.values)
+        export_rows(&network->items, 1, &network->items.features, out);
+    for (size_t bag = 0; !out->rows && bag < network->bag_count; bag++)
+        if (strcmp(table, bag ? "history-2" : "history") == 0)
+            export_matrix(&network->bags[bag].table, 0, &model->item_ids, out);
 }
 
 static topn_status find_table(topn_context *context, const topn_model *model, const char *table, exported *out)
 {
-    const bool items = strcmp(table, "items") == 0, fields = model->encoder.kind == ENCODER_FIELDS;
+    const bool items = strcmp(table, "items") == 0, fields = model_user_field(model) != NULL;
+    const bool network = model->encoder.kind == ENCODER_NETWORK;
     *out = (exported){.model = model, .priors = items ? model->table.priors : NULL};
     if (!items && !fields && strcmp(table, "encoder") != 0)
         return fail(context, TOPN_ERROR_ARGUMENT, "there is no table \"%s\": \"items\" or \"encoder\"", table);
@@ -58,6 +70,12 @@ static topn_status find_table(topn_context *context, const topn_model *model, co
         out->rows = &model->encoder.rows;
     if (out->rows && out->rows->form != TABLE_NONE)
         return TOPN_OK;
+    if (network && strcmp(table, "encoder") != 0)
+        return fail(
+            context, TOPN_ERROR_ARGUMENT,
+            "there is no table \"%s\": \"items\", \"encoder\" (the users), \"user-features\", \"item-features\", "
+            "\"history\" or \"history-2\"",
+            table);
     if (fields && strcmp(table, "encoder") != 0)
         return fail(context, TOPN_ERROR_ARGUMENT,
                     "there is no table \"%s\": \"items\", \"encoder\" (the users), the name of a context field, or "

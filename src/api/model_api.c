@@ -179,7 +179,7 @@ size_t topn_model_history(const topn_model *model, uint32_t user, const uint32_t
 
 size_t topn_model_user_features(const topn_model *model, uint32_t user, const uint32_t **features, const float **values)
 {
-    return lend_row(model ? &model->encoder.fields.user_features : NULL, user, features, values);
+    return lend_row(model ? model_user_features(model) : NULL, user, features, values);
 }
 
 bool topn_model_metadata(const topn_model *model, size_t index, const char **key, const char **value)
@@ -244,8 +244,6 @@ bool topn_model_find_value(const topn_model *model, size_t field, const char *va
 
 bool topn_model_find_feature(const topn_model *model, const char *name, uint32_t *out)
 {
-    if (!model || !model->encoder.fields.field_count)
-        return false;
-    const encoder_field *users = &model->encoder.fields.fields[0];
-    return id_index_find(&users->by_feature, name, out);
+    const encoder_field *users = model ? model_user_field(model) : NULL;
+    return users && id_index_find(&users->by_feature, name, out);
 }

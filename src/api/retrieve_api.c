@@ -179,7 +179,7 @@ topn_status topn_diversify(topn_query *query, double diversity, size_t n, uint32
 static topn_status map_users(topn_context *context, const topn_model *model, const topn_data *data, uint32_t **out)
 {
     const uint32_t users = data->user_ids.count;
-    if (!fields_users(&model->encoder.fields))
+    if (!model_user_rows(model))
         return TOPN_OK;
     const topn_status status = ALLOCATE(context, users, out);
     for (uint32_t user = 0; status == TOPN_OK && user < users; user++)
@@ -196,9 +196,9 @@ static topn_status map_features(topn_context *context, const topn_model *model, 
     const feature_table *from = &data->user_features;
     const uint32_t names = from->names.count;
     uint32_t *feature_of = NULL, known;
-    if (!names || model->encoder.kind != ENCODER_FIELDS)
+    if (!names || !model_user_field(model))
         return TOPN_OK;
-    known = model->encoder.fields.fields[0].features.count;
+    known = model_user_field(model)->features.count;
     TRY(ALLOCATE(context, names, &feature_of));
     for (uint32_t name = 0; name < names; name++)
         if (!topn_model_find_feature(model, string_table_get(&from->names, name), &feature_of[name]))

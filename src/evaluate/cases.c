@@ -247,7 +247,7 @@ static topn_status match_features(topn_context *context, const topn_model *model
     topn_status status = TOPN_OK;
     uint32_t *feature_of = NULL;
     const feature_table *table = &seen->user_features;
-    if (!table->names.count || model->encoder.kind != ENCODER_FIELDS)
+    if (!table->names.count || !model_user_field(model))
         return TOPN_OK;
     TRY(ALLOCATE(context, table->names.count, &feature_of));
     for (uint32_t feature = 0; feature < table->names.count; feature++)

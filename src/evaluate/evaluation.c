@@ -304,7 +304,7 @@ static topn_status search_block(evaluation *run, worker *own, size_t first, size
                           .novelty = run->novelty};
         if (index_query_answer(own->index, &asked, &filters, own->scratch.cutoff, own->scratch.list,
                                own->scratch.list_scores, &ranked.list_length) != TOPN_OK)
-            return fail_encode(&own->context);
+            return fail_encode(&own->context, run->model);
         mark_hits(&own->scratch, row_of(&run->cases.hidden, user), ranked.list_length);
         measure(run, &ranked, user);
     }
@@ -325,7 +325,7 @@ static topn_status evaluate_block(evaluation *run, worker *own, size_t block)
         own->histories[index] = case_history(run, first + index);
     status = block_scores(own->scorer, own->histories, count, &scores);
     if (status == TOPN_ERROR_NUMERIC)
-        status = fail_encode(&own->context);
+        status = fail_encode(&own->context, run->model);
     if (status != TOPN_OK)
         return status;
     for (size_t index = 0; index < count; index++) {

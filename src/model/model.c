@@ -143,6 +143,7 @@ topn_status model_copy_frame(topn_context *context, const topn_model *model, top
     copy->encoder.use_weights = model->encoder.use_weights;
     copy->encoder.cut = model->encoder.cut;
     TRY(fields_encoder_copy(context, &model->encoder.fields, model->items, &copy->encoder.fields));
+    TRY(network_encoder_copy(context, &model->encoder.network, &copy->encoder.network));
     copy->table.kind = model->table.kind;
     if (model->table.priors)
         TRY(copy_array(context, model->table.priors, model->items, sizeof(float), &copy->table.priors));
@@ -190,6 +191,7 @@ void topn_model_free(topn_model *model)
     if (!model)
         return;
     fields_encoder_clear(&model->encoder.fields);
+    network_encoder_clear(&model->encoder.network);
     item_facts_clear(model);
     if (!model->file) {
         embedding_clear(&model->encoder.rows);
@@ -227,8 +229,36 @@ const embedding_table *model_item_rows(const topn_model *model)
 
 size_t model_dimensions(const topn_model *model)
 {
-    return model->encoder.kind == ENCODER_FIELDS ? fields_dimensions(&model->encoder.fields)
-                                                 : embedding_dimensions(&model->encoder.rows);
+    switch (model->encoder.kind) {
+    case ENCODER_FIELDS:
+        return fields_dimensions(&model->encoder.fields);
+    case ENCODER_NETWORK:
+        return network_dimensions(&model->encoder.network);
+    case ENCODER_CONSTANT:
+    case ENCODER_BAG:
+        break;
+    }
+    return embedding_dimensions(&model->encoder.rows);
+}
+
+const encoder_field *model_user_field(const topn_model *model)
+{
+    if (model->encoder.kind == ENCODER_NETWORK)
+        return &model->encoder.network.users;
+    return model->encoder.kind == ENCODER_FIELDS ? &model->encoder.fields.fields[0] : NULL;
+}
+
+const sparse_matrix *model_user_features(const topn_model *model)
+{
+    if (model->encoder.kind == ENCODER_NETWORK)
+        return &model->encoder.network.user_features;
+    return model->encoder.kind == ENCODER_FIELDS ? &model->encoder.fields.user_features : NULL;
+}
+
+uint32_t model_user_rows(const topn_model *model)
+{
+    return model->encoder.kind == ENCODER_NETWORK ? network_users(&model->encoder.network)
+                                                  : fields_users(&model->encoder.fields);
 }
 
 static topn_status check_finite(topn_context *context, const char *name, const float *values, size_t count)
@@ -261,17 +291,22 @@ static topn_status check_table(topn_context *context, const char *name, const em
 static topn_status check_shapes(topn_context *context, const topn_model *model)
 {
     const embedding_table *encoder = &model->encoder.rows, *own = &model->table.rows;
-    static const char *const kinds[] = {"constant", "bag", "fields"};
+    static const char *const kinds[] = {"constant", "bag", "fields", "network"};
     const bool bag = model->encoder.kind == ENCODER_BAG, fields = model->encoder.kind == ENCODER_FIELDS;
-    if (bag != (encoder->form != TABLE_NONE) || (bag || fields) == (model->table.kind == ITEMS_NONE))
+    const bool network = model->encoder.kind == ENCODER_NETWORK;
+    if (bag != (encoder->form != TABLE_NONE) || (bag || fields || network) == (model->table.kind == ITEMS_NONE))
         return fail(context, TOPN_ERROR_FORMAT, "encoder: a %s encoder with %s table and %s item table",
                     kinds[model->encoder.kind], encoder->form == TABLE_NONE ? "no" : "a",
                     model->table.kind == ITEMS_NONE ? "no" : "an");
-    if (fields && (model->table.kind != ITEMS_OWN || own->form != TABLE_DENSE))
-        return fail(context, TOPN_ERROR_FORMAT, "items: a fields encoder needs an item table of its own, dense");
+    if ((fields || network) && (model->table.kind != ITEMS_OWN || own->form != TABLE_DENSE))
+        return fail(context, TOPN_ERROR_FORMAT, "items: a %s encoder needs an item table of its own, dense",
+                    kinds[model->encoder.kind]);
     if (fields != (model->encoder.fields.field_count != 0))
         return fail(context, TOPN_ERROR_FORMAT, "encoder: a %s encoder with %zu fields", kinds[model->encoder.kind],
                     model->encoder.fields.field_count);
+    if (network != (model->encoder.network.width != 0))
+        return fail(context, TOPN_ERROR_FORMAT, "encoder: a %s encoder with a network's input of %zu",
+                    kinds[model->encoder.kind], model->encoder.network.width);
     if (bag && embedding_rows(encoder) != model->items)
         return fail(context, TOPN_ERROR_FORMAT, "encoder: %zu rows for %" PRIu32 " items", embedding_rows(encoder),
                     model->items);
@@ -330,6 +365,8 @@ topn_status model_check(topn_context *context, const topn_model *model)
     TRY(check_table(context, "items", &model->table.rows));
     if (model->encoder.kind == ENCODER_FIELDS)
         TRY(fields_encoder_check(context, &model->encoder.fields, &model->table.rows.dense, model->user_ids.count));
+    if (model->encoder.kind == ENCODER_NETWORK)
+        TRY(network_encoder_check(context, &model->encoder.network, model->items, model->user_ids.count));
     TRY(check_dimension_items(context, model));
     TRY(check_finite(context, "items.priors", model->table.priors, model->items));
     TRY(check_finite(context, "items.biases", model->table.biases, model->items));

@@ -11,6 +11,7 @@
  *             P1 §4.3)
  *   FIELDS    φ composed of embeddings of the context's fields; a user's own is solved for from the history
  *             (model/fields_encoder.h)
+ *   NETWORK   φ = layers of a network over sums of embeddings of the history and the user (model/network_encoder.h)
  *
  * item table  ψ_i
  *   NONE      no ψ (with CONSTANT)
@@ -26,6 +27,7 @@
 #include "data/interactions.h"
 #include "model/fields_encoder.h"
 #include "model/model_index.h"
+#include "model/network_encoder.h"
 #include "numeric/matrix.h"
 #include "store/safetensors.h"
 
@@ -43,17 +45,18 @@ size_t embedding_rows(const embedding_table *table);
 size_t embedding_dimensions(const embedding_table *table);
 void embedding_clear(embedding_table *table);
 
-typedef enum encoder_kind { ENCODER_CONSTANT, ENCODER_BAG, ENCODER_FIELDS } encoder_kind;
+typedef enum encoder_kind { ENCODER_CONSTANT, ENCODER_BAG, ENCODER_FIELDS, ENCODER_NETWORK } encoder_kind;
 typedef enum item_table_kind { ITEMS_NONE, ITEMS_IDENTITY, ITEMS_SHARED, ITEMS_OWN } item_table_kind;
 
 struct topn_model {
     struct {
         encoder_kind kind;
         embedding_table rows;
-        double normalizer;     /* exponent, 0 = none */
-        uint32_t cut;          /* 0 = none; only with ITEMS_SHARED and ITEMS_OWN */
-        bool use_weights;      /* false: every history weight counts as 1 */
-        fields_encoder fields; /* FIELDS only */
+        double normalizer;       /* exponent, 0 = none */
+        uint32_t cut;            /* 0 = none; only with ITEMS_SHARED and ITEMS_OWN */
+        bool use_weights;        /* false: every history weight counts as 1 */
+        fields_encoder fields;   /* FIELDS only */
+        network_encoder network; /* NETWORK only */
     } encoder;
     struct {
         item_table_kind kind;
@@ -88,8 +91,13 @@ topn_status model_copy(topn_context *context, const topn_model *model, topn_mode
 topn_status model_copy_frame(topn_context *context, const topn_model *model, topn_model **out);
 /* The rows ψ that the item table stands for; NULL for NONE and IDENTITY. */
 const embedding_table *model_item_rows(const topn_model *model);
-/* Entries of φ: columns of the encoder's table, or what its fields compose; 0 for CONSTANT. */
+/* Entries of φ: columns of the encoder's table, or what its fields compose or its layers give; 0 for CONSTANT. */
 size_t model_dimensions(const topn_model *model);
+/* What the model knows of users, for encoders FIELDS and NETWORK: their field, with features by name; the features kept
+ * of the users whose rows it has; how many of them. Else NULL, NULL and 0. */
+const encoder_field *model_user_field(const topn_model *model);
+const sparse_matrix *model_user_features(const topn_model *model);
+uint32_t model_user_rows(const topn_model *model);
 /* Every value finite, every shape fitting the others; NUMERIC (values) or FORMAT (shapes) with the array's name. */
 topn_status model_check(topn_context *context, const topn_model *model);
 

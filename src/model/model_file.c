@@ -12,7 +12,7 @@
 #include "model/item_facts.h"
 
 /* Spelling of encoder_kind and item_table_kind, in their order. */
-static const char *const encoder_kinds[] = {"constant", "bag", "fields"};
+static const char *const encoder_kinds[] = {"constant", "bag", "fields", "network"};
 static const char *const item_kinds[] = {"none", "identity", "shared", "own"};
 static const char *const booleans[] = {"false", "true"};
 
@@ -21,9 +21,9 @@ static const char *const structural_keys[] = {"topn.format",     "topn.kind",   
                                               "topn.normalizer", "topn.use_weights", "topn.dimensions", "topn.cut"};
 
 /* Formats of models: 2 is 1 with topn.cut, 3 is 2 with the encoder "fields", 4 is 3 with what retrieval keeps in it
- * (popularity and attributes of the items, indexes); a file says the lowest that tells all, so that older programs read
- * the rest. */
-enum { FORMAT_PLAIN = 1, FORMAT_CUT = 2, FORMAT_FIELDS = 3, FORMAT_RETRIEVAL = 4 };
+ * (popularity and attributes of the items, indexes), 5 is 4 with the encoder "network"; a file says the lowest that
+ * tells all, so that older programs read the rest. */
+enum { FORMAT_PLAIN = 1, FORMAT_CUT = 2, FORMAT_FIELDS = 3, FORMAT_RETRIEVAL = 4, FORMAT_NETWORK = 5 };
 
 enum { STRUCTURAL_KEYS = sizeof structural_keys / sizeof *structural_keys };
 
@@ -32,11 +32,13 @@ static bool is_structural(const char *key)
     for (size_t index = 0; index < STRUCTURAL_KEYS; index++)
         if (strcmp(key, structural_keys[index]) == 0)
             return true;
-    return fields_is_key(key);
+    return fields_is_key(key) || network_is_key(key);
 }
 
 static int format_of(const topn_model *model)
 {
+    if (model->encoder.kind == ENCODER_NETWORK)
+        return FORMAT_NETWORK;
     if (model->index_count || item_facts_any(model))
         return FORMAT_RETRIEVAL;
     if (model->encoder.kind == ENCODER_FIELDS)
@@ -90,6 +92,8 @@ size_t model_tensors(const topn_model *model, tensor out[MODEL_TENSORS])
     item_facts_tensors(&list, model);
     if (model->encoder.kind == ENCODER_FIELDS)
         fields_tensors(&list, &model->encoder.fields, model->items);
+    if (model->encoder.kind == ENCODER_NETWORK)
+        network_tensors(&list, &model->encoder.network);
     add_indexes(&list, model);
     safetensors_order(out, list.count);
     return list.count;
@@ -125,6 +129,8 @@ static topn_status describe(topn_context *context, const topn_model *model, reco
         TRY(record_set(context, out, "topn.cut", "%" PRIu32, model->encoder.cut));
     if (model->encoder.kind == ENCODER_FIELDS)
         TRY(fields_describe(context, &model->encoder.fields, out));
+    if (model->encoder.kind == ENCODER_NETWORK)
+        TRY(network_describe(context, &model->encoder.network, out));
     for (size_t index = 0; index < model->metadata.count; index++) {
         const record_entry *entry = &model->metadata.entries[index];
         if (!is_structural(entry->key) && strncmp(entry->key, "run.", 4) != 0)
@@ -225,6 +231,20 @@ done:
     return status;
 }
 
+/* The encoder "network", which formats 1 to 4 have not. */
+static topn_status load_network(topn_context *context, const safetensors_file *file, topn_model *model)
+{
+    uint64_t format;
+    topn_status status;
+    TRY(stored_count(context, file, "topn.format", &format));
+    if (format < FORMAT_NETWORK)
+        return fail(context, TOPN_ERROR_FORMAT, "%s: an encoder \"network\" in format %" PRIu64 ", not %d",
+                    safetensors_path(file), format, FORMAT_NETWORK);
+    TRY(network_load(context, file, &model->encoder.network));
+done:
+    return status;
+}
+
 /* Indexes, which formats 1 to 3 have not. */
 static topn_status load_indexes(topn_context *context, const safetensors_file *file, topn_model *model)
 {
@@ -245,7 +265,7 @@ static topn_status load_structure(topn_context *context, const safetensors_file 
     int encoder, items, use_weights;
     const char *normalizer;
     uint64_t dimensions;
-    TRY(stored_choice(context, file, "topn.encoder", encoder_kinds, 3, &encoder));
+    TRY(stored_choice(context, file, "topn.encoder", encoder_kinds, 4, &encoder));
     TRY(stored_choice(context, file, "topn.items", item_kinds, 4, &items));
     TRY(stored_choice(context, file, "topn.use_weights", booleans, 2, &use_weights));
     TRY(stored_count(context, file, "topn.dimensions", &dimensions));
@@ -265,6 +285,8 @@ static topn_status load_structure(topn_context *context, const safetensors_file 
         TRY(load_table(context, file, "encoder", STORED_SPARSE("encoder"), dimensions, &model->encoder.rows));
     if (encoder == ENCODER_FIELDS)
         TRY(load_fields(context, file, model));
+    if (encoder == ENCODER_NETWORK)
+        TRY(load_network(context, file, model));
     if (items == ITEMS_OWN)
         TRY(load_table(context, file, "items", STORED_SPARSE("items"), dimensions, &model->table.rows));
 done:
@@ -283,7 +305,8 @@ static topn_status load_arrays(topn_context *context, const safetensors_file *fi
     if (safetensors_find(file, "titles.offsets"))
         TRY(stored_strings(context, file, STORED_STRINGS("titles"), &model->titles));
     const bool histories = safetensors_find(file, "histories.indptr") != NULL;
-    if (histories || (model->encoder.kind == ENCODER_FIELDS && safetensors_find(file, "user_ids.offsets")))
+    const bool embedded = model->encoder.kind == ENCODER_FIELDS || model->encoder.kind == ENCODER_NETWORK;
+    if (histories || (embedded && safetensors_find(file, "user_ids.offsets")))
         TRY(stored_strings(context, file, STORED_STRINGS("user_ids"), &model->user_ids));
     if (histories)
         TRY(stored_sparse(context, file, STORED_SPARSE("histories"), model->items, false, &model->histories));

@@ -8,9 +8,12 @@
 #include "model/fields_file.h"
 #include "model/item_facts.h"
 #include "model/model.h"
+#include "model/network_file.h"
 
 /* Most arrays that a model has. */
-enum { MODEL_TENSORS = 24 + ITEM_FACTS_TENSORS + FIELDS_TENSORS + MODEL_INDEXES * MODEL_INDEX_ARRAYS };
+enum {
+    MODEL_TENSORS = 24 + ITEM_FACTS_TENSORS + FIELDS_TENSORS + NETWORK_TENSORS + MODEL_INDEXES * MODEL_INDEX_ARRAYS
+};
 
 /* The model's arrays in the order of its file; they lend what the model holds. Returns how many. */
 size_t model_tensors(const topn_model *model, tensor out[MODEL_TENSORS]);

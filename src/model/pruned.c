@@ -85,6 +85,10 @@ topn_status model_copy_pruned(topn_context *context, const topn_model *model, ui
     topn_status status;
     topn_model *copy = NULL;
     *out = NULL;
+    if (model->encoder.kind == ENCODER_NETWORK)
+        return fail(context, TOPN_ERROR_UNSUPPORTED,
+                    "a network's output meets the items' rows in all of their numbers: this model cannot be pruned; "
+                    "train it with fewer factors");
     if (model->encoder.kind == ENCODER_FIELDS)
         return fail(
             context, TOPN_ERROR_UNSUPPORTED,

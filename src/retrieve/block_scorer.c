@@ -50,9 +50,9 @@ struct block_scorer {
     float *scores;            /* [users × items] */
     float *phi_block;         /* what phi lies in */
     float *phi;               /* PANEL: [dimensions × lanes], then the tile; aligned */
-    float *row;               /* PANEL with a dense or fields encoder or a cut: [dimensions] φ of one user */
+    float *row;               /* PANEL where encode_needs_row says so: [dimensions] φ of one user */
     const panel_table *panel; /* PANEL with sparse item rows: lent by the retriever; NULL until it is needed */
-    fields_scratch *fields;   /* FIELDS only */
+    encode_scratch encode;
     cut_lists cut;
     row_use *uses; /* TILES: [use_capacity] */
     size_t use_capacity;
@@ -91,10 +91,7 @@ static topn_status allocate_phi(topn_context *context, block_scorer *scorer, siz
     const size_t spare = PANEL_ALIGNMENT / sizeof(float), tile = (size_t)PANEL_TILE_ROWS * scorer->users;
     topn_status status;
     TRY(ALLOCATE(context, scorer->users * dimensions + tile + spare, &scorer->phi_block));
-    const topn_model *model = scorer->retriever->model;
-    const bool fields = model->encoder.kind == ENCODER_FIELDS;
-    if (fields)
-        TRY(fields_scratch_create(context, &model->encoder.fields, &scorer->fields));
+    TRY(encode_scratch_create(context, scorer->retriever->model, &scorer->encode));
     if (encode_needs_row(scorer->retriever))
         TRY(ALLOCATE(context, dimensions, &scorer->row));
     const uintptr_t address = (uintptr_t)scorer->phi_block;
@@ -146,7 +143,7 @@ void block_scorer_free(block_scorer *scorer)
     free(scorer->phi_block);
     free(scorer->row);
     free(scorer->uses);
-    fields_scratch_free(scorer->fields);
+    encode_scratch_clear(&scorer->encode);
     free(scorer->cut.dimensions);
     free(scorer->cut.values);
     free(scorer->cut.lengths);
@@ -267,7 +264,7 @@ static topn_status score_panel(block_scorer *scorer, const history *users, size_
     for (size_t user = 0; user < count; user++) {
         const size_t begin = user * scorer->retriever->cut;
         if (!scorer->cut.postings)
-            TRY(encode_lane(scorer->retriever, &users[user], scorer->fields, scorer->row, scorer->phi + user, lanes));
+            TRY(encode_lane(scorer->retriever, &users[user], &scorer->encode, scorer->row, scorer->phi + user, lanes));
         for (size_t at = 0; scorer->cut.postings && at < scorer->cut.lengths[user]; at++)
             scorer->phi[scorer->cut.dimensions[begin + at] * lanes + user] = scorer->cut.values[begin + at];
     }

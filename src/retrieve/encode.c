@@ -68,17 +68,36 @@ fields_query query_of(const topn_model *model, const history *user)
     };
 }
 
-topn_status encode_user(const topn_retriever *retriever, const history *user, fields_scratch *scratch, float *phi)
+topn_status encode_scratch_create(topn_context *context, const topn_model *model, encode_scratch *out)
+{
+    *out = (encode_scratch){0};
+    if (model->encoder.kind == ENCODER_FIELDS)
+        return fields_scratch_create(context, &model->encoder.fields, &out->fields);
+    if (model->encoder.kind == ENCODER_NETWORK)
+        return network_scratch_create(context, &model->encoder.network, &out->network);
+    return TOPN_OK;
+}
+
+void encode_scratch_clear(encode_scratch *scratch)
+{
+    fields_scratch_free(scratch->fields);
+    network_scratch_free(scratch->network);
+    *scratch = (encode_scratch){0};
+}
+
+topn_status encode_user(const topn_retriever *retriever, const history *user, const encode_scratch *scratch, float *phi)
 {
     const topn_model *model = retriever->model;
-    if (model->encoder.kind == ENCODER_FIELDS) {
-        const fields_query query = query_of(model, user);
-        const topn_status status = fields_encode(&model->encoder.fields, &retriever->rows->dense, &query, scratch, phi);
-        if (status != TOPN_OK)
-            return status;
-    } else {
+    const fields_query query = query_of(model, user);
+    topn_status status = TOPN_OK;
+    if (model->encoder.kind == ENCODER_FIELDS)
+        status = fields_encode(&model->encoder.fields, &retriever->rows->dense, &query, scratch->fields, phi);
+    else if (model->encoder.kind == ENCODER_NETWORK)
+        status = network_encode(&model->encoder.network, &query, scratch->network, phi);
+    else
         encode_history(model, user, phi);
-    }
+    if (status != TOPN_OK)
+        return status;
     if (retriever->cut)
         keep_largest(phi, embedding_dimensions(retriever->rows), retriever->cut);
     return TOPN_OK;
@@ -87,10 +106,11 @@ topn_status encode_user(const topn_retriever *retriever, const history *user, fi
 bool encode_needs_row(const topn_retriever *retriever)
 {
     const topn_model *model = retriever->model;
-    return model->encoder.kind == ENCODER_FIELDS || model->encoder.rows.form == TABLE_DENSE || retriever->cut;
+    return model->encoder.kind == ENCODER_FIELDS || model->encoder.kind == ENCODER_NETWORK ||
+           model->encoder.rows.form == TABLE_DENSE || retriever->cut;
 }
 
-topn_status encode_lane(const topn_retriever *retriever, const history *user, fields_scratch *scratch, float *row,
+topn_status encode_lane(const topn_retriever *retriever, const history *user, const encode_scratch *scratch, float *row,
                         float *lane, size_t lanes)
 {
     const topn_model *model = retriever->model;
@@ -112,8 +132,12 @@ topn_status encode_lane(const topn_retriever *retriever, const history *user, fi
     return TOPN_OK;
 }
 
-topn_status fail_encode(topn_context *context)
+topn_status fail_encode(topn_context *context, const topn_model *model)
 {
+    if (model->encoder.kind == ENCODER_NETWORK)
+        return fail(context, TOPN_ERROR_NUMERIC,
+                    "a user's embedding is not finite: the network's weights, or the weights of the history, are too "
+                    "large");
     return fail(context, TOPN_ERROR_NUMERIC,
                 "a user's row has no solution in single precision: the model needs more --l2, or fewer factors");
 }
@@ -121,7 +145,7 @@ topn_status fail_encode(topn_context *context)
 bool is_trained_history(const topn_model *model, uint32_t user, const history *given)
 {
     const sparse_matrix *kept = &model->histories;
-    if (!given->length || !kept->indptr || user >= fields_users(&model->encoder.fields))
+    if (!given->length || !kept->indptr || user >= model_user_rows(model))
         return false;
     const uint64_t begin = kept->indptr[user];
     const size_t length = kept->indptr[user + 1] - begin;

@@ -15,19 +15,28 @@ float history_factor(const topn_model *model, const history *user, double scale,
 void add_scaled_row(float *restrict target, const float *restrict row, float factor, size_t count);
 /* φ of a bag encoder, dense, [embedding dimensions]; rows are added in the order of the history. */
 void encode_history(const topn_model *model, const history *user, float *phi);
-/* What the encoder of context fields is asked for this user: his trained row, where the history is his. */
+/* What an encoder with rows of users is asked for this user: his trained row, where the history is his. */
 fields_query query_of(const topn_model *model, const history *user);
-/* φ of a bag or fields encoder, with the retriever's cut: what ψ is multiplied by. NUMERIC, without a message, when a
- * user's row cannot be solved for (only FIELDS, whose scratch is the last argument and else NULL). */
-topn_status encode_user(const topn_retriever *retriever, const history *user, fields_scratch *scratch, float *phi);
+/* One thread's memory for encoding; of the encoders that need none both are NULL. */
+typedef struct encode_scratch {
+    fields_scratch *fields;
+    network_scratch *network;
+} encode_scratch;
+topn_status encode_scratch_create(topn_context *context, const topn_model *model, encode_scratch *out);
+void encode_scratch_clear(encode_scratch *scratch);
+/* φ of any encoder but CONSTANT, with the retriever's cut: what ψ is multiplied by. NUMERIC, without a message, when a
+ * user's row cannot be solved for or a network's output is not finite; a bag cannot fail, and its scratch may be NULL.
+ */
+topn_status encode_user(const topn_retriever *retriever, const history *user, const encode_scratch *scratch,
+                        float *phi);
 /* φ of one user into a lane (every lanes-th float) of a panel, which is zero there. row: [dimensions] scratch where
  * encode_needs_row says so, else NULL. */
-topn_status encode_lane(const topn_retriever *retriever, const history *user, fields_scratch *scratch, float *row,
+topn_status encode_lane(const topn_retriever *retriever, const history *user, const encode_scratch *scratch, float *row,
                         float *lane, size_t lanes);
 bool encode_needs_row(const topn_retriever *retriever);
 /* The message for NUMERIC. */
-topn_status fail_encode(topn_context *context);
-/* Whether `user` < fields_users and the model keeps exactly this history of his, which then has items. */
+topn_status fail_encode(topn_context *context, const topn_model *model);
+/* Whether `user` < model_user_rows and the model keeps exactly this history of his, which then has items. */
 bool is_trained_history(const topn_model *model, uint32_t user, const history *given);
 /* scores[i] = scores[i] · π_i + b_i over all items. */
 void finish_scores(const topn_model *model, float *scores);

@@ -18,8 +18,8 @@ enum {
 
 struct index_query {
     const topn_retriever *retriever;
-    float *phi;             /* [dimensions] */
-    fields_scratch *fields; /* FIELDS only */
+    float *phi; /* [dimensions] */
+    encode_scratch encode;
     unsigned char *refused; /* [items], all 0 between calls */
     void *scratch;          /* the kind's */
 };
@@ -32,8 +32,7 @@ topn_status index_query_create(topn_context *context, const topn_retriever *retr
     TRY(ALLOCATE_ZEROED(context, 1, &query));
     query->retriever = retriever;
     TRY(ALLOCATE(context, embedding_dimensions(retriever->rows), &query->phi));
-    if (retriever->model->encoder.kind == ENCODER_FIELDS)
-        TRY(fields_scratch_create(context, &retriever->model->encoder.fields, &query->fields));
+    TRY(encode_scratch_create(context, retriever->model, &query->encode));
     TRY(ALLOCATE_ZEROED(context, retriever->model->items, &query->refused));
     TRY(retriever->kind->index->scratch_create(context, retriever->view, &query->scratch));
     *out = query;
@@ -48,7 +47,7 @@ void index_query_free(index_query *query)
     if (!query)
         return;
     query->retriever->kind->index->scratch_free(query->scratch);
-    fields_scratch_free(query->fields);
+    encode_scratch_clear(&query->encode);
     free(query->phi);
     free(query->refused);
     free(query);
@@ -108,7 +107,7 @@ topn_status index_query_answer(index_query *query, const history *user, const to
     const topn_retriever *retriever = query->retriever;
     const topn_model *model = retriever->model;
     *found = 0;
-    const topn_status status = encode_user(retriever, user, query->fields, query->phi);
+    const topn_status status = encode_user(retriever, user, &query->encode, query->phi);
     if (status != TOPN_OK)
         return status;
     const uint32_t allowed = mark(filters, user, model->items, query->refused);

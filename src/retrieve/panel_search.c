@@ -26,11 +26,11 @@ enum {
 typedef struct searcher {
     float *tile_block, *tile; /* [PANEL_TILE_ROWS × LANES], aligned */
     float *row;               /* [dimensions] or NULL, for encode_lane */
-    fields_scratch *fields;   /* FIELDS only */
-    lane_list *lists;         /* [panels × LANES], in items and scores */
-    float *thresholds;        /* [panels × LANES] */
-    uint32_t *items;          /* [panels × LANES × lane_room(n)] */
-    float *scores;            /* [panels × LANES × lane_room(n)] */
+    encode_scratch encode;
+    lane_list *lists;  /* [panels × LANES], in items and scores */
+    float *thresholds; /* [panels × LANES] */
+    uint32_t *items;   /* [panels × LANES × lane_room(n)] */
+    float *scores;     /* [panels × LANES × lane_room(n)] */
 } searcher;
 
 /* Items of one user's history. */
@@ -68,14 +68,12 @@ static float *aligned(float *block)
 static topn_status create_searcher(topn_context *context, const panel_search *search, searcher *own)
 {
     const size_t spare = PANEL_ALIGNMENT / sizeof(float), users = search->panels * LANES;
-    const topn_model *model = search->retriever->model;
     topn_status status;
     TRY(ALLOCATE(context, (size_t)PANEL_TILE_ROWS * LANES + spare, &own->tile_block));
     own->tile = aligned(own->tile_block);
     if (encode_needs_row(search->retriever))
         TRY(ALLOCATE(context, search->dimensions, &own->row));
-    if (model->encoder.kind == ENCODER_FIELDS)
-        TRY(fields_scratch_create(context, &model->encoder.fields, &own->fields));
+    TRY(encode_scratch_create(context, search->retriever->model, &own->encode));
     TRY(ALLOCATE(context, users, &own->lists));
     TRY(ALLOCATE(context, users, &own->thresholds));
     TRY(ALLOCATE(context, users * lane_room(search->n), &own->items));
@@ -134,7 +132,7 @@ void panel_search_free(panel_search *search)
         searcher *own = &search->searchers[index];
         free(own->tile_block);
         free(own->row);
-        fields_scratch_free(own->fields);
+        encode_scratch_clear(&own->encode);
         free(own->lists);
         free(own->thresholds);
         free(own->items);
@@ -208,7 +206,7 @@ static topn_status encode_group(const panel_search *search, const searcher *own,
     const size_t panel = group * GROUP / LANES, lanes = panel_lanes(users_of(panel, count));
     topn_status status = TOPN_OK;
     for (size_t user = group * GROUP; status == TOPN_OK && user < count && user < (group + 1) * GROUP; user++)
-        status = encode_lane(search->retriever, &users[user], own->fields, own->row,
+        status = encode_lane(search->retriever, &users[user], &own->encode, own->row,
                              panel_of(search, panel) + user % LANES, lanes);
     return status;
 }

@@ -22,7 +22,7 @@ enum {
 static void find_lender(const topn_model *model, history *user)
 {
     const sparse_matrix *kept = &model->histories;
-    if (model->encoder.kind != ENCODER_FIELDS || !kept->indptr || !user->length || user->items < kept->indices ||
+    if (!model_user_rows(model) || !kept->indptr || !user->length || user->items < kept->indices ||
         user->items >= kept->indices + kept->indptr[kept->rows])
         return;
     const uint64_t place = (uint64_t)(user->items - kept->indices);
@@ -61,8 +61,7 @@ topn_status query_create(topn_context *context, const topn_retriever *retriever,
     query->retriever = retriever;
     if (retriever->rows)
         TRY(ALLOCATE(context, embedding_dimensions(retriever->rows), &query->phi));
-    if (retriever->model->encoder.kind == ENCODER_FIELDS)
-        TRY(fields_scratch_create(context, &retriever->model->encoder.fields, &query->fields));
+    TRY(encode_scratch_create(context, retriever->model, &query->encode));
     TRY(ALLOCATE(context, retriever->model->items, &query->scores));
     TRY(ALLOCATE_ZEROED(context, retriever->model->items, &query->seen));
     TRY(ALLOCATE(context, retriever->model->items, &query->refused));
@@ -84,7 +83,7 @@ void query_free(topn_query *query)
     free(query->phi);
     free(query->scores);
     free(query->shares);
-    fields_scratch_free(query->fields);
+    encode_scratch_clear(&query->encode);
     free(query->seen);
     free(query->refused);
     index_query_free(query->index);
@@ -144,7 +143,8 @@ topn_status check_context(topn_context *context, const topn_model *model, const 
 {
     const fields_encoder *encoder = &model->encoder.fields;
     const size_t fields = encoder->field_count ? encoder->field_count - 1 : 0;
-    const uint32_t features = encoder->field_count ? encoder->fields[0].features.count : 0;
+    const encoder_field *users = model_user_field(model);
+    const uint32_t features = users ? users->features.count : 0;
     for (size_t field = 0; request->context && field < fields; field++) {
         const encoder_field *known = &encoder->fields[field + 1];
         if (request->context[field] != FIELD_MISSING && request->context[field] >= known->values.count)
@@ -244,8 +244,8 @@ static void sparse_scores(const topn_retriever *retriever, const float *phi, flo
 static topn_status encode(topn_query *query, const topn_request *request)
 {
     const history user = history_of(query->retriever->model, request);
-    if (query->retriever->rows && encode_user(query->retriever, &user, query->fields, query->phi) != TOPN_OK)
-        return fail_encode(query->context);
+    if (query->retriever->rows && encode_user(query->retriever, &user, &query->encode, query->phi) != TOPN_OK)
+        return fail_encode(query->context, query->retriever->model);
     return TOPN_OK;
 }
 
@@ -313,7 +313,7 @@ topn_status query_recommend(topn_query *query, const topn_request *request, size
     if (query->index) {
         const history user = history_of(model, request);
         status = index_query_answer(query->index, &user, request, n, item_out, score_out, found);
-        return status == TOPN_OK ? TOPN_OK : fail_encode(query->context);
+        return status == TOPN_OK ? TOPN_OK : fail_encode(query->context, query->retriever->model);
     }
     status = encode(query, request);
     if (status != TOPN_OK)
@@ -391,12 +391,13 @@ static void explain_bag(topn_query *query, const history *user, uint32_t item, f
     }
 }
 
-/* What the history adds to a solved row; *rest is all else: biases, features, the context, and for a user whose trained
- * row scores what that differs by. */
-static topn_status explain_fields(topn_query *query, const topn_request *request, uint32_t item,
-                                  float *contribution_out, float *rest)
+/* What the history adds to a solved row, or each of its items to a network's output; *rest is all else: biases,
+ * features, the context, and for a user whose trained row scores what that differs by. */
+static topn_status explain_encoded(topn_query *query, const topn_request *request, uint32_t item,
+                                   float *contribution_out, float *rest)
 {
     const topn_model *model = query->retriever->model;
+    const bool network = model->encoder.kind == ENCODER_NETWORK;
     const size_t dimensions = model_dimensions(model);
     const double prior = model->table.priors ? (double)model->table.priors[item] : 1.0;
     const history user = history_of(model, request);
@@ -412,9 +413,12 @@ static topn_status explain_fields(topn_query *query, const topn_request *request
     const float *psi = model->table.rows.dense.values + item * dimensions;
     for (size_t dimension = 0; dimension < dimensions; dimension++)
         target[dimension] = query->retriever->cut && target[dimension] == 0.0f ? 0.0f : psi[dimension];
-    if (fields_contributions(&model->encoder.fields, &model->table.rows.dense, &asked, query->fields, target,
-                             query->shares) != TOPN_OK)
-        return fail_encode(query->context);
+    status = network
+                 ? network_contributions(&model->encoder.network, &asked, query->encode.network, target, query->shares)
+                 : fields_contributions(&model->encoder.fields, &model->table.rows.dense, &asked, query->encode.fields,
+                                        target, query->shares);
+    if (status != TOPN_OK)
+        return fail_encode(query->context, query->retriever->model);
     for (size_t place = 0; place < user.length; place++) {
         contribution_out[place] = (float)(query->shares[place] * prior);
         sum += (double)contribution_out[place];
@@ -428,8 +432,8 @@ topn_status query_explain(topn_query *query, const topn_request *request, uint32
                           float *bias_out)
 {
     const topn_model *model = query->retriever->model;
-    if (model->encoder.kind == ENCODER_FIELDS)
-        return explain_fields(query, request, item, contribution_out, bias_out);
+    if (model->encoder.kind == ENCODER_FIELDS || model->encoder.kind == ENCODER_NETWORK)
+        return explain_encoded(query, request, item, contribution_out, bias_out);
     const history user = history_of(model, request);
     explain_bag(query, &user, item, contribution_out);
     *bias_out = model->table.biases ? model->table.biases[item] : 0.0f;

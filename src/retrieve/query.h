@@ -5,6 +5,7 @@
 #ifndef TOPN_RETRIEVE_QUERY_H
 #define TOPN_RETRIEVE_QUERY_H
 
+#include "retrieve/encode.h"
 #include "retrieve/index_query.h"
 #include "retrieve/posting_search.h"
 #include "retrieve/retriever.h"
@@ -12,10 +13,10 @@
 struct topn_query {
     topn_context *context; /* for messages only */
     const topn_retriever *retriever;
-    float *phi;             /* [dimensions], NULL for item tables NONE and IDENTITY */
-    float *scores;          /* [items] */
-    fields_scratch *fields; /* FIELDS only */
-    double *shares;         /* [share_capacity] contributions of a solved row */
+    float *phi;    /* [dimensions], NULL for item tables NONE and IDENTITY */
+    float *scores; /* [items] */
+    encode_scratch encode;
+    double *shares; /* [share_capacity] contributions to a solved row or a network */
     size_t share_capacity;
     unsigned char *seen;    /* [items], all 0 between calls */
     unsigned char *refused; /* [items], mark_refused */

@@ -79,7 +79,7 @@ static void add_context(const recommend_job *job, uint32_t user, history *out)
         out->feature_count = job->features->indptr[user + 1] - begin;
     }
     out->user = known;
-    out->trained = model->encoder.kind == ENCODER_FIELDS && is_trained_history(model, known, out);
+    out->trained = model_user_rows(model) && is_trained_history(model, known, out);
 }
 
 /* Fills own->histories for `count` users from `begin` on. */
@@ -180,7 +180,7 @@ static topn_status score_group(topn_context *context, round_state *state, size_t
 {
     const int failed = state->search ? (int)search_group(state, begin, end) : score_blocks(state, begin, end);
     if (failed == TOPN_ERROR_NUMERIC)
-        return fail_encode(context);
+        return fail_encode(context, state->job->retriever->model);
     return failed ? fail(context, TOPN_ERROR_MEMORY, "recommend: no memory to score a block of %zu users", state->block)
                   : TOPN_OK;
 }

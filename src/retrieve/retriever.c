@@ -45,13 +45,13 @@ static topn_status check_shapes(topn_context *context, const topn_model *model)
                                   : fail(context, TOPN_ERROR_FORMAT, "model: a constant encoder takes no item table");
     if (kind == ITEMS_NONE)
         return fail(context, TOPN_ERROR_FORMAT, "model: this encoder needs an item table");
-    if (model->encoder.kind == ENCODER_FIELDS) {
+    if (model->encoder.kind == ENCODER_FIELDS || model->encoder.kind == ENCODER_NETWORK) {
         const embedding_table *own = &model->table.rows;
         if (kind == ITEMS_OWN && own->form == TABLE_DENSE && own->dense.rows == model->items &&
-            own->dense.columns == fields_dimensions(&model->encoder.fields))
+            own->dense.columns == model_dimensions(model))
             return TOPN_OK;
         return fail(context, TOPN_ERROR_FORMAT, "model: the item table does not fit an encoder of %zu dimensions",
-                    fields_dimensions(&model->encoder.fields));
+                    model_dimensions(model));
     }
     if (rows->form == TABLE_NONE || embedding_rows(rows) != model->items)
         return fail(context, TOPN_ERROR_FORMAT, "model: the encoder has %zu rows for %" PRIu32 " items",

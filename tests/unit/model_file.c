@@ -98,8 +98,22 @@ static void assert_same_fields(const fields_encoder *a, const fields_encoder *b,
     assert_same_array(a->context_gram, b->context_gram, dimensions * dimensions * sizeof(float));
 }
 
+/* Every array of the two, whatever the encoder. */
+static void assert_same_tensors(const topn_model *a, const topn_model *b)
+{
+    tensor left[MODEL_TENSORS], right[MODEL_TENSORS];
+    const size_t count = model_tensors(a, left);
+    assert_int_equal(model_tensors(b, right), count);
+    for (size_t at = 0; at < count; at++) {
+        assert_string_equal(left[at].name, right[at].name);
+        assert_int_equal(left[at].shape[0], right[at].shape[0]);
+        assert_same_array(left[at].bytes, right[at].bytes, tensor_bytes(&left[at]));
+    }
+}
+
 static void assert_same_model(const topn_model *a, const topn_model *b)
 {
+    assert_same_tensors(a, b);
     assert_int_equal(a->encoder.kind, b->encoder.kind);
     assert_true(a->encoder.normalizer == b->encoder.normalizer);
     assert_int_equal(a->encoder.use_weights, b->encoder.use_weights);
@@ -275,9 +289,10 @@ static void test_cut(void **state)
             safetensors_file *file;
             assert_int_equal(safetensors_open(context, path, true, &file), TOPN_OK);
             assert_string_equal(record_get(safetensors_metadata(file), "topn.format"),
-                                model->encoder.kind == ENCODER_FIELDS ? "3"
-                                : cut                                 ? "2"
-                                                                      : "1");
+                                model->encoder.kind == ENCODER_NETWORK  ? "5"
+                                : model->encoder.kind == ENCODER_FIELDS ? "3"
+                                : cut                                   ? "2"
+                                                                        : "1");
             safetensors_close(file);
             const topn_status status = model_load(context, path, &loaded);
             if (cut && !item_rows) {

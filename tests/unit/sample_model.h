@@ -81,6 +81,7 @@ static const sample_form sample_forms[] = {
     {"own, sparse and dense", ENCODER_BAG, ITEMS_OWN, TABLE_SPARSE, TABLE_DENSE},
     {"fields, product", ENCODER_FIELDS, ITEMS_OWN, TABLE_NONE, TABLE_DENSE},
     {"fields, tucker", ENCODER_FIELDS, ITEMS_OWN, TABLE_NONE, TABLE_DENSE},
+    {"network", ENCODER_NETWORK, ITEMS_OWN, TABLE_NONE, TABLE_DENSE},
 };
 enum {
     SAMPLE_FORMS = sizeof sample_forms / sizeof *sample_forms,
@@ -89,6 +90,7 @@ enum {
     SAMPLE_OWN = 6,
     SAMPLE_FIELDS = 7,
     SAMPLE_TUCKER = 8,
+    SAMPLE_NETWORK = 9,
 };
 
 /* Value (r, c) is r + c/8 with alternating signs; sparse tables keep c ≤ r, the lower triangle. */
@@ -179,6 +181,65 @@ done:
     return status;
 }
 
+static inline topn_status sample_layer(topn_context *context, size_t inputs, size_t columns, bool gated, bool normal,
+                                       dense_layer *out)
+{
+    topn_status status;
+    dense_matrix row = {0};
+    *out = (dense_layer){.activation = gated ? ACTIVATION_TANH : ACTIVATION_SWISH, .gated = gated};
+    if (inputs)
+        SAMPLE_TRY(sample_floats(context, inputs, columns, &out->weights));
+    SAMPLE_TRY(sample_floats(context, 1, columns, &row));
+    out->biases = row.values;
+    if (normal) {
+        SAMPLE_TRY(sample_floats(context, 1, gated ? columns / 2 : columns, &row));
+        out->gain = row.values;
+        SAMPLE_TRY(sample_floats(context, 1, gated ? columns / 2 : columns, &row));
+        out->shift = row.values;
+    }
+done:
+    return status;
+}
+
+/* A network over one sum of the history; when `full` over two, with rows of users and features, three layers (one
+ * without weights, a gated one, one that earlier ones are added to) and features of items with layers of their own. */
+static inline topn_status sample_network(topn_context *context, bool full, uint32_t users, network_encoder *out)
+{
+    static const char *const features[] = {"gender=F", "age", "gender=M"}, *const genres[] = {"genre=Drama", "year"};
+    topn_status status;
+    const size_t width = full ? 2 * SAMPLE_DIMENSIONS : SAMPLE_DIMENSIONS;
+    *out = (network_encoder){.width = width, .layers = {.inputs = width, .scale = full ? 2 : 1, .normalize = full}};
+    for (size_t bag = 0; bag < (full ? 2 : 1); bag++) {
+        out->bags[bag] = (network_bag){.exponent = 0.5, .offset = 0.25, .weighted = bag == 1, .squares = bag == 1};
+        SAMPLE_TRY(sample_floats(context, SAMPLE_ITEMS, width, &out->bags[bag].table));
+        out->bag_count = bag + 1;
+    }
+    SAMPLE_TRY(memory_copy_text(context, "user", &out->users.name));
+    SAMPLE_TRY(sample_floats(context, full ? users + 4 : 1, width, &out->users.table));
+    if (!full)
+        goto done;
+    SAMPLE_TRY(string_table_create(context, features, 3, &out->users.features));
+    SAMPLE_TRY(id_index_create(context, &out->users.features, &out->users.by_feature));
+    SAMPLE_TRY(sparse_create(context, users, 3, 1, &out->user_features));
+    out->user_features.indices[0] = 1;
+    out->user_features.values[0] = 0.5f;
+    for (uint32_t user = 1; user <= users; user++)
+        out->user_features.indptr[user] = 1;
+    out->layers.layer_count = 3;
+    SAMPLE_TRY(sample_layer(context, 0, width, true, true, &out->layers.layers[0]));
+    SAMPLE_TRY(sample_layer(context, SAMPLE_DIMENSIONS, 2 * SAMPLE_DIMENSIONS, true, false, &out->layers.layers[1]));
+    SAMPLE_TRY(sample_layer(context, SAMPLE_DIMENSIONS, SAMPLE_DIMENSIONS, false, false, &out->layers.layers[2]));
+    out->layers.layers[2].connected = true;
+    SAMPLE_TRY(memory_copy_text(context, "item", &out->items.name));
+    SAMPLE_TRY(string_table_create(context, genres, 2, &out->items.features));
+    SAMPLE_TRY(id_index_create(context, &out->items.features, &out->items.by_feature));
+    SAMPLE_TRY(sample_floats(context, 3, 2, &out->items.table));
+    out->item_layers = (network_layers){.inputs = 2, .layer_count = 1, .scale = 1, .normalize = true};
+    SAMPLE_TRY(sample_layer(context, 2, SAMPLE_DIMENSIONS, false, true, &out->item_layers.layers[0]));
+done:
+    return status;
+}
+
 static inline topn_status sample_vector(topn_context *context, float first, float **out)
 {
     const topn_status status = ALLOCATE(context, SAMPLE_ITEMS, out);
@@ -223,6 +284,8 @@ static inline topn_status sample_model(topn_context *context, const sample_form 
     if (form->encoder == ENCODER_FIELDS)
         SAMPLE_TRY(sample_fields(context, form == &sample_forms[SAMPLE_TUCKER], full, model->user_ids.count,
                                  &model->encoder.fields));
+    if (form->encoder == ENCODER_NETWORK)
+        SAMPLE_TRY(sample_network(context, full, model->user_ids.count, &model->encoder.network));
     if (full) {
         SAMPLE_TRY(sample_vector(context, 0.5f, &model->table.priors));
         SAMPLE_TRY(sample_vector(context, -1.0f, &model->table.biases));
