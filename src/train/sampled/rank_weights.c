@@ -96,7 +96,7 @@ void sampled_ranks(double positive, const double *negatives, size_t count, uint3
                    uint32_t *negative_ranks)
 {
     const double n = others, m = (double)count;
-    *positive_rank = count ? at_most((double)count_above(positive, negatives, count) / m * n, others) : 0;
+    *positive_rank = count ? at_most((double)count_above(positive, negatives, count) * n / m, others) : 0;
     for (size_t j = 0; j < count; j++) {
         const double above = (double)count_above(negatives[j], negatives, count);
         negative_ranks[j] = at_most((above + 1) * (n + 1) / (m + 1) - 1 + (positive > negatives[j]), others);
