@@ -28,4 +28,21 @@ topn_status sides_model_export(topn_context *context, const sampled_towers *towe
 topn_status sides_model_finish(topn_context *context, sampled_towers *towers, const topn_data *data,
                                const sampled_params *params, topn_model *model);
 
+/* Models whose contexts are sums over histories. */
+typedef struct history_shape {
+    double exponent;  /* of the number of items in a history, where --history-exponent is not given */
+    bool exclude_own; /* an example's own item is no part of its history */
+    bool shared;      /* histories are summed of the items' own rows */
+} history_shape;
+training_cost history_model_cost(const topn_data *data, const sampled_params *params, const history_shape *shape);
+topn_status history_model_create(topn_context *context, const topn_data *data, const sampled_params *params,
+                                 const topn_model *start, const history_shape *shape, sampled_towers *out);
+void history_model_clear(sampled_towers *towers);
+topn_status history_model_export(topn_context *context, const sampled_towers *towers, const topn_data *data,
+                                 const sampled_params *params, topn_model *model);
+/* Table 0 as the rows that a bag sums, table 1 (or, without one, the same) as the items', its last column beyond the
+ * factors as their biases. */
+topn_status bag_export(topn_context *context, const sampled_towers *towers, const sampled_params *params,
+                       double exponent, topn_model *model);
+
 #endif

@@ -42,7 +42,8 @@ typedef struct tower_bag {
 typedef struct tower {
     uint32_t entities;
     size_t factors, dimensions, stride;
-    bool biases, pairs, normalize;
+    bool biases, normalize;
+    bool pairs; /* without bags */
     tower_field fields[MOST_TOWER_FIELDS];
     size_t field_count;
     tower_bag bags[MOST_TOWER_BAGS];
