@@ -194,6 +194,150 @@ static void pairs_are_liked_or_disliked(void **state)
     topn_data_free(data);
 }
 
+/* Pairs (context, item) of windows over the histories, counted plainly; the histories are each a permutation of the
+ * user's items. counts [ITEMS × ITEMS]. */
+static void count_naively(const topn_data *data, uint32_t window, int *counts)
+{
+    for (uint32_t user = 0; user < data->matrix.rows; user++) {
+        const uint64_t begin = data->matrix.indptr[user], length = data->matrix.indptr[user + 1] - begin;
+        uint32_t history[ITEMS];
+        for (uint64_t at = 0; at < length; at++) { /* rank by time, ties by item */
+            uint64_t rank = 0;
+            for (uint64_t other = 0; other < length; other++)
+                rank += data->times[begin + other] < data->times[begin + at] ||
+                        (data->times[begin + other] == data->times[begin + at] && other < at);
+            history[rank] = data->matrix.indices[begin + at];
+        }
+        for (uint64_t p = 0; p < length; p++)
+            for (uint64_t q = 0; q < length; q++)
+                if (p != q && (p > q ? p - q : q - p) <= window)
+                    counts[history[p] * ITEMS + history[q]]++;
+    }
+}
+
+static void windows_have_the_pairs_near_each_other(void **state)
+{
+    (void)state;
+    static const uint32_t windows[] = {1, 2, 3, 5, 13, 1000};
+    topn_data *data = made_random_data(USERS, ITEMS, true, 4);
+    const positive_setting setting = plain_setting(ORDER_EVENTS);
+    for (size_t w = 0; w < sizeof windows / sizeof *windows; w++) {
+        int expected[ITEMS * ITEMS] = {0}, got[ITEMS * ITEMS] = {0};
+        uint32_t of_item[ITEMS] = {0};
+        positive_list list;
+        count_naively(data, windows[w], expected);
+        check(positives_create_windows(context, data, windows[w], true, &setting, &list));
+        positive *taken = sweep_of(&list, 2, 100), *again = sweep_of(&list, 2, 9);
+        bool *seen = calloc(list.count, sizeof *seen);
+        for (uint64_t n = 0; n < list.count; n++) {
+            got[taken[n].context * ITEMS + taken[n].item]++;
+            of_item[taken[n].item]++;
+            assert_false(seen[taken[n].pair]);
+            seen[taken[n].pair] = true;
+            assert_int_equal(taken[n].pair, again[n].pair);
+            assert_false(positives_hold(&list, taken[n].context, taken[n].item));
+        }
+        assert_memory_equal(got, expected, sizeof got);
+        assert_memory_equal(of_item, list.item_counts, sizeof of_item);
+        free(seen);
+        free(taken);
+        free(again);
+        positives_clear(&list);
+    }
+    topn_data_free(data);
+}
+
+/* Without times every pair of a history meets in one sweep or another, as often as any other. */
+static void histories_without_order_are_sets(void **state)
+{
+    (void)state;
+    enum { SWEEPS = 400, LENGTH = 9, WINDOW = 2 };
+    uint32_t pairs[LENGTH][2];
+    int counts[LENGTH][LENGTH] = {{0}};
+    const positive_setting setting = plain_setting(ORDER_EVENTS);
+    positive_list list;
+    for (uint32_t item = 0; item < LENGTH; item++) {
+        pairs[item][0] = 0;
+        pairs[item][1] = item;
+    }
+    topn_data *data = made_data(1, LENGTH, (const uint32_t(*)[2])pairs, NULL, LENGTH);
+    assert_int_equal(positives_create_windows(context, data, WINDOW, true, &setting, &list), TOPN_ERROR_DATA);
+    assert_non_null(strstr(topn_context_message(context), "--no-by-time"));
+    check(positives_create_windows(context, data, WINDOW, false, &setting, &list));
+    for (int64_t sweep = 0; sweep < SWEEPS; sweep++) {
+        positive *taken = sweep_of(&list, sweep, 7);
+        for (uint64_t n = 0; n < list.count; n++)
+            counts[taken[n].context][taken[n].item]++;
+        free(taken);
+    }
+    const double expected = (double)list.count * SWEEPS / (LENGTH * (LENGTH - 1));
+    for (int a = 0; a < LENGTH; a++)
+        for (int b = 0; b < LENGTH; b++)
+            assert_true(a == b ? counts[a][b] == 0 : fabs(counts[a][b] - expected) < 5 * sqrt(expected));
+    positives_clear(&list);
+    topn_data_free(data);
+}
+
+/* Data with weights 1 … 5 by place. */
+static topn_data *weighted_data(void)
+{
+    topn_data *data = made_random_data(USERS, ITEMS, false, 4);
+    data->has_weights = true;
+    for (uint64_t at = 0; at < data->matrix.indptr[USERS]; at++)
+        data->matrix.values[at] = (float)(1 + at * 7 % 5);
+    return data;
+}
+
+static void weights_follow_strength_and_counts(void **state)
+{
+    (void)state;
+    topn_data *data = weighted_data();
+    for (int confidence = CONFIDENCE_NONE; confidence <= CONFIDENCE_LOG; confidence++) {
+        positive_list list;
+        positive_setting setting = plain_setting(ORDER_EVENTS);
+        setting.confidence = confidence;
+        setting.alpha = 0.5;
+        setting.scale = 2;
+        setting.user_exponent = 0.5;
+        setting.item_exponent = 0.25;
+        check(positives_create(context, data, &data->matrix, &setting, &list));
+        double sum = 0, ratio = 0;
+        for (uint32_t user = 0; user < USERS; user++)
+            for (uint64_t at = list.pairs.indptr[user]; at < list.pairs.indptr[user + 1]; at++) {
+                const double w = (double)data->matrix.values[at], alpha = confidence == CONFIDENCE_NONE ? 1
+                                                                          : confidence == CONFIDENCE_LINEAR
+                                                                              ? 0.5 + 2 * w
+                                                                              : 0.5 + 2 * log(1 + w);
+                const double expected = alpha *
+                                        pow((double)(list.pairs.indptr[user + 1] - list.pairs.indptr[user]), -0.5) *
+                                        pow(list.item_counts[list.pairs.indices[at]], -0.25);
+                ratio = ratio == 0 ? (double)list.weights[at] / expected : ratio;
+                assert_true(fabs((double)list.weights[at] / expected / ratio - 1) < 1e-5);
+                sum += (double)list.weights[at];
+            }
+        assert_true(fabs(sum / (double)list.count - 1) < 1e-5);
+        positives_clear(&list);
+    }
+    topn_data_free(data);
+}
+
+static void bad_settings_have_a_line(void **state)
+{
+    (void)state;
+    topn_data *data = weighted_data();
+    positive_list list;
+    positive_setting setting = plain_setting(ORDER_EVENTS);
+    setting.dislike_below = 6;
+    assert_int_equal(positives_create(context, data, &data->matrix, &setting, &list), TOPN_ERROR_DATA);
+    assert_non_null(strstr(topn_context_message(context), "--dislike-below 6"));
+    setting = plain_setting(ORDER_EVENTS);
+    setting.confidence = CONFIDENCE_LINEAR;
+    data->matrix.values[3] = -2;
+    assert_int_equal(positives_create(context, data, &data->matrix, &setting, &list), TOPN_ERROR_DATA);
+    assert_non_null(strstr(topn_context_message(context), "weight -2"));
+    topn_data_free(data);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -215,6 +359,10 @@ int main(void)
         cmocka_unit_test(every_pair_is_taken_once),
         cmocka_unit_test(taken_items_are_held),
         cmocka_unit_test(pairs_are_liked_or_disliked),
+        cmocka_unit_test(windows_have_the_pairs_near_each_other),
+        cmocka_unit_test(histories_without_order_are_sets),
+        cmocka_unit_test(weights_follow_strength_and_counts),
+        cmocka_unit_test(bad_settings_have_a_line),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

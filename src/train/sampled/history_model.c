@@ -5,20 +5,19 @@
  * scores of all items.
  */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "train/sampled/model_parts.h"
 
+enum { BAG_TABLE, ITEM_TABLE, STRENGTH_TABLE, TABLES };
+
 typedef struct history_own {
     const history_shape *shape;
-    float *tables[2]; /* what a history is summed of [items × width], and the items' own rows; [1] NULL: the same */
-    double exponent;
+    float *values[TABLES]; /* [items × width]; NULL where the model has no such table */
+    double exponent, offset;
 } history_own;
-
-enum { BAG_TABLE, ITEM_TABLE };
 
 static size_t width_of(const sampled_params *params)
 {
@@ -31,39 +30,41 @@ static size_t bag_width(const sampled_params *params, const history_shape *shape
     return shape->shared ? width_of(params) : (size_t)params->factors;
 }
 
+static bool has_strengths(const topn_data *data, const history_shape *shape)
+{
+    return shape->strengths && data->has_weights;
+}
+
 training_cost history_model_cost(const topn_data *data, const sampled_params *params, const history_shape *shape)
 {
     const positive_setting setting = positive_setting_of(params, ORDER_CONTEXTS);
     const uint64_t items = data->matrix.columns;
-    const uint64_t tables = 4 * items * (bag_width(params, shape) + (shape->shared ? 0 : width_of(params)));
+    const uint64_t tables = 4 * items *
+                            (bag_width(params, shape) + (shape->shared ? 0 : width_of(params)) +
+                             (has_strengths(data, shape) ? (size_t)params->factors : 0));
     return (training_cost){
         .bytes = 2 * tables + positives_bytes(data, &data->matrix, &setting), /* trained, and as the model has them */
         .state_bytes = tables,
     };
 }
 
-static void fill_table(const char *name, float *values, uint32_t rows, size_t width, double l2, parameter_table *out)
-{
-    *out = (parameter_table){.values = values, .rows = rows, .width = width, .l2 = l2};
-    snprintf(out->name, sizeof out->name, "%s", name);
-}
-
 static topn_status create_tables(topn_context *context, const topn_data *data, const sampled_params *params,
-                                 const history_shape *shape, history_own *own, sampled_towers *out)
+                                 history_own *own, sampled_towers *out)
 {
     topn_status status;
+    const history_shape *shape = own->shape;
     const uint32_t items = data->matrix.columns;
-    const size_t d = (size_t)params->factors;
-    out->table_count = shape->shared ? 1 : 2;
+    const double l2 = shape->shared ? item_l2_of(params) : params->l2;
+    out->table_count = shape->shared ? 1 : has_strengths(data, shape) ? 3 : 2;
     TRY(ALLOCATE_ZEROED(context, out->table_count, &out->tables));
-    for (size_t t = 0; t < out->table_count; t++) {
-        const bool bag = t == BAG_TABLE;
-        const size_t width = bag ? bag_width(params, shape) : width_of(params);
-        TRY(ALLOCATE(context, items * width, &own->tables[t]));
-        draw_parameters(context, t, own->tables[t], items, width, d, params->init_scale);
-        fill_table(bag && !shape->shared ? "histories" : "items", own->tables[t], items, width,
-                   bag && !shape->shared ? params->l2 : item_l2_of(params), &out->tables[t]);
-    }
+    TRY(random_table(context, BAG_TABLE, shape->shared ? "items" : "histories", items, bag_width(params, shape), params,
+                     l2, &own->values[BAG_TABLE], &out->tables[BAG_TABLE]));
+    if (!shape->shared)
+        TRY(random_table(context, ITEM_TABLE, "items", items, width_of(params), params, item_l2_of(params),
+                         &own->values[ITEM_TABLE], &out->tables[ITEM_TABLE]));
+    if (has_strengths(data, shape))
+        TRY(random_table(context, STRENGTH_TABLE, "strengths", items, (size_t)params->factors, params, params->l2,
+                         &own->values[STRENGTH_TABLE], &out->tables[STRENGTH_TABLE]));
 done:
     return status;
 }
@@ -72,19 +73,22 @@ static void create_towers(const topn_data *data, const sampled_params *params, c
                           sampled_towers *out)
 {
     const size_t d = (size_t)params->factors;
+    const bool exclude_own = own->shape->exclude_own;
+    const tower_bag bag = {
+        .history = &data->matrix, .table = BAG_TABLE, .exponent = own->exponent, .exclude_own = exclude_own};
     out->contexts = (tower){
         .entities = data->matrix.rows,
         .factors = d,
         .dimensions = d,
         .stride = d,
-        .bags = {{.history = &data->matrix,
-                  .table = BAG_TABLE,
-                  .exponent = own->exponent,
-                  .exclude_own = own->shape->exclude_own}},
-        .bag_count = 1,
+        .bags = {bag, bag},
+        .bag_count = has_strengths(data, own->shape) ? 2 : 1,
         .tables = out->tables,
         .table_count = out->table_count,
     };
+    out->contexts.bags[1].table = STRENGTH_TABLE;
+    out->contexts.bags[1].weighted = true;
+    out->contexts.bags[1].offset = own->offset;
     out->items = (tower){
         .entities = data->matrix.columns,
         .factors = d,
@@ -98,38 +102,32 @@ static void create_towers(const topn_data *data, const sampled_params *params, c
     };
 }
 
-/* Rows of the items that the earlier model has by the same id. */
-static void copy_rows(const topn_model *earlier, const topn_data *data, const dense_matrix *from, const float *biases,
-                      parameter_table *to)
+static double mean_weight(const sparse_matrix *events)
 {
-    for (uint32_t item = 0; item < data->matrix.columns; item++) {
-        uint32_t known;
-        float *row = to->values + item * to->width;
-        if (!id_index_find(&earlier->items_by_id, string_table_get(&data->item_ids, item), &known))
-            continue;
-        memcpy(row, from->values + known * from->columns, from->columns * sizeof *row);
-        if (to->width > from->columns && biases)
-            row[from->columns] = biases[known];
-    }
+    double sum = 0;
+    const uint64_t count = events->indptr[events->rows];
+    for (uint64_t at = 0; at < count; at++)
+        sum += (double)events->values[at];
+    return sum / (double)count;
 }
 
 static topn_status start_from(topn_context *context, const topn_model *earlier, const topn_data *data,
                               const sampled_params *params, sampled_towers *out)
 {
-    const dense_matrix *bag = &earlier->encoder.rows.dense;
-    const bool shared = earlier->table.kind == ITEMS_SHARED, wanted = out->table_count == 1;
-    if (earlier->encoder.kind != ENCODER_BAG || earlier->encoder.rows.form != TABLE_DENSE || earlier->dimension_items ||
-        shared != wanted || (!shared && earlier->table.kind != ITEMS_OWN))
+    topn_status status = TOPN_OK;
+    const network_encoder *sums = &earlier->encoder.network;
+    if (out->table_count < 3)
+        return bag_start_from(context, earlier, data, params, out);
+    if (earlier->encoder.kind != ENCODER_NETWORK || sums->bag_count != 2 || sums->layers.layer_count > 0 ||
+        sums->width != (size_t)params->factors || earlier->table.kind != ITEMS_OWN)
         return fail(context, TOPN_ERROR_OPTION,
-                    "--start-from: not a model of summed histories with %s; start from a model of the same method",
-                    wanted ? "one table" : "a table of its own for the items");
-    if (bag->columns != (size_t)params->factors)
-        return fail(context, TOPN_ERROR_OPTION, "--start-from: the model has %zu factors; use --factors %zu, not %zu",
-                    bag->columns, bag->columns, (size_t)params->factors);
-    copy_rows(earlier, data, bag, earlier->table.biases, &out->tables[BAG_TABLE]);
-    if (!shared)
-        copy_rows(earlier, data, &earlier->table.rows.dense, earlier->table.biases, &out->tables[ITEM_TABLE]);
-    return TOPN_OK;
+                    "--start-from: not a model of two sums over histories of %zu factors; start from a model of the "
+                    "same method and --factors",
+                    (size_t)params->factors);
+    copy_known_rows(earlier, data, &sums->bags[0].table, NULL, &out->tables[BAG_TABLE]);
+    copy_known_rows(earlier, data, &sums->bags[1].table, NULL, &out->tables[STRENGTH_TABLE]);
+    copy_known_rows(earlier, data, &earlier->table.rows.dense, earlier->table.biases, &out->tables[ITEM_TABLE]);
+    return status;
 }
 
 topn_status history_model_create(topn_context *context, const topn_data *data, const sampled_params *params,
@@ -144,7 +142,8 @@ topn_status history_model_create(topn_context *context, const topn_data *data, c
     out->own = own;
     own->shape = shape;
     own->exponent = isnan(params->history_exponent) ? shape->exponent : params->history_exponent;
-    TRY(create_tables(context, data, params, shape, own, out));
+    own->offset = has_strengths(data, shape) ? mean_weight(&data->matrix) : 0;
+    TRY(create_tables(context, data, params, own, out));
     if (start)
         TRY(start_from(context, start, data, params, out));
     create_towers(data, params, own, out);
@@ -158,50 +157,40 @@ done:
 void history_model_clear(sampled_towers *towers)
 {
     history_own *own = towers->own;
-    for (int t = 0; own && t < 2; t++)
-        free(own->tables[t]);
+    for (int t = 0; own && t < TABLES; t++)
+        free(own->values[t]);
     free(own);
     free(towers->tables);
     positives_clear(&towers->positives);
     *towers = (sampled_towers){0};
 }
 
-/* The first columns of a table as rows of a model, and its last as the items' biases. */
-static topn_status export_rows(topn_context *context, const parameter_table *table, size_t columns,
-                               embedding_table *rows, float **biases)
-{
-    topn_status status;
-    *rows = (embedding_table){.form = TABLE_DENSE, .dense = {.rows = table->rows, .columns = columns}};
-    TRY(ALLOCATE(context, table->rows * columns, &rows->dense.values));
-    for (uint32_t row = 0; row < table->rows; row++)
-        memcpy(rows->dense.values + row * columns, table->values + row * table->width, columns * sizeof *table->values);
-    if (table->width == columns || !biases)
-        return status;
-    TRY(ALLOCATE(context, table->rows, biases));
-    for (uint32_t row = 0; row < table->rows; row++)
-        (*biases)[row] = table->values[row * table->width + columns];
-done:
-    return status;
-}
-
-topn_status bag_export(topn_context *context, const sampled_towers *towers, const sampled_params *params,
-                       double exponent, topn_model *model)
+/* Two sums, which a bag encoder has not. */
+static topn_status export_sums(topn_context *context, const sampled_towers *towers, const history_own *own,
+                               const sampled_params *params, topn_model *model)
 {
     topn_status status;
     const size_t d = (size_t)params->factors;
-    const bool shared = towers->table_count == 1;
-    embedding_clear(&model->encoder.rows); /* of an earlier sweep */
-    embedding_clear(&model->table.rows);
-    free(model->table.biases);
-    model->table.biases = NULL;
-    model->encoder.kind = ENCODER_BAG;
-    model->encoder.normalizer = exponent;
-    model->encoder.use_weights = false;
-    model->table.kind = shared ? ITEMS_SHARED : ITEMS_OWN;
-    TRY(export_rows(context, &towers->tables[BAG_TABLE], d, &model->encoder.rows,
-                    shared ? &model->table.biases : NULL));
-    if (!shared)
-        TRY(export_rows(context, &towers->tables[ITEM_TABLE], d, &model->table.rows, &model->table.biases));
+    const size_t tables[2] = {BAG_TABLE, STRENGTH_TABLE};
+    network_encoder *out = &model->encoder.network;
+    network_encoder_clear(out); /* of an earlier sweep */
+    forget_items(model);
+    model->encoder.kind = ENCODER_NETWORK;
+    model->encoder.use_weights = true;
+    model->table.kind = ITEMS_OWN;
+    model->table.rows.form = TABLE_DENSE;
+    out->width = d;
+    out->layers = (network_layers){.inputs = d, .scale = 1};
+    out->bag_count = 2;
+    for (size_t b = 0; b < 2; b++) {
+        const tower_bag *bag = &towers->contexts.bags[b];
+        out->bags[b] = (network_bag){.exponent = own->exponent, .offset = bag->offset, .weighted = bag->weighted};
+        TRY(export_rows(context, &towers->tables[tables[b]], d, &out->bags[b].table, NULL));
+    }
+    TRY(memory_copy_text(context, "user", &out->users.name));
+    out->users.table = (dense_matrix){.rows = 1, .columns = d}; /* nobody has a row of his own */
+    TRY(ALLOCATE_ZEROED(context, d, &out->users.table.values));
+    TRY(export_rows(context, &towers->tables[ITEM_TABLE], d, &model->table.rows.dense, &model->table.biases));
 done:
     return status;
 }
@@ -211,5 +200,6 @@ topn_status history_model_export(topn_context *context, const sampled_towers *to
 {
     const history_own *own = towers->own;
     (void)data;
-    return bag_export(context, towers, params, own->exponent, model);
+    return towers->contexts.bag_count > 1 ? export_sums(context, towers, own, params, model)
+                                          : bag_export(context, towers, params, own->exponent, model);
 }

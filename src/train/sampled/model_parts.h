@@ -33,6 +33,7 @@ typedef struct history_shape {
     double exponent;  /* of the number of items in a history, where --history-exponent is not given */
     bool exclude_own; /* an example's own item is no part of its history */
     bool shared;      /* histories are summed of the items' own rows */
+    bool strengths;   /* a second sum over the history, weighted by w − mean w, where events have weights */
 } history_shape;
 training_cost history_model_cost(const topn_data *data, const sampled_params *params, const history_shape *shape);
 topn_status history_model_create(topn_context *context, const topn_data *data, const sampled_params *params,
@@ -40,9 +41,23 @@ topn_status history_model_create(topn_context *context, const topn_data *data, c
 void history_model_clear(sampled_towers *towers);
 topn_status history_model_export(topn_context *context, const sampled_towers *towers, const topn_data *data,
                                  const sampled_params *params, topn_model *model);
+
 /* Table 0 as the rows that a bag sums, table 1 (or, without one, the same) as the items', its last column beyond the
- * factors as their biases. */
+ * factors as their biases. And back, of an earlier model. */
 topn_status bag_export(topn_context *context, const sampled_towers *towers, const sampled_params *params,
                        double exponent, topn_model *model);
+topn_status bag_start_from(topn_context *context, const topn_model *earlier, const topn_data *data,
+                           const sampled_params *params, sampled_towers *towers);
+/* The first `columns` of a table as rows of a model, and (biases NULL: not) the column behind them. */
+topn_status export_rows(topn_context *context, const parameter_table *table, size_t columns, dense_matrix *rows,
+                        float **biases);
+/* Rows, and biases where there are any, of the items that the earlier model has by the same id. */
+void copy_known_rows(const topn_model *earlier, const topn_data *data, const dense_matrix *from, const float *biases,
+                     parameter_table *to);
+/* Clears the item table that an earlier sweep left. */
+void forget_items(topn_model *model);
+/* A table of random rows [rows × width], width − factors of these columns 0; *values is the caller's. */
+topn_status random_table(topn_context *context, size_t number, const char *name, uint32_t rows, size_t width,
+                         const sampled_params *params, double l2, float **values, parameter_table *out);
 
 #endif

@@ -18,10 +18,16 @@ typedef struct positive_memory {
     /* windows */
     uint32_t *sequence;        /* [events] */
     uint64_t *sequence_starts; /* [users + 1] */
+    bool is_set;               /* histories have no order */
+    uint32_t *shuffled;        /* [events] theirs in the sweep that `seed` and `sweep` say, where `filled` */
     uint32_t *guide;           /* [(count >> guide_shift) + 1] user that pair n << guide_shift belongs to */
     unsigned guide_shift;
-    uint64_t *self_indptr; /* [items + 1], with `self` the matrix in which every item has itself */
-    uint32_t *self;        /* [items] */
+    uint64_t *self_indptr;  /* [items + 1], with `self` the matrix in which every item has itself */
+    uint32_t *self;         /* [items] */
+    float *item_factors[2]; /* [items] of a pair's weight, as its context and as its item; or NULL */
 } positive_memory;
+
+void windows_take(const positive_list *list, uint64_t seed, int64_t sweep, uint64_t begin, uint32_t count,
+                  positive *out);
 
 #endif

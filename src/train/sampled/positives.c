@@ -183,6 +183,9 @@ void positives_clear(positive_list *list)
         free(memory->guide);
         free(memory->self_indptr);
         free(memory->self);
+        free(memory->shuffled);
+        free(memory->item_factors[0]);
+        free(memory->item_factors[1]);
     }
     free(memory);
     free(list->context_of);
@@ -301,7 +304,9 @@ static void take_events(const positive_list *list, uint64_t seed, int64_t sweep,
 void positives_take(const positive_list *list, uint64_t seed, int64_t sweep, uint64_t begin, uint32_t count,
                     positive *out)
 {
-    if (list->order == ORDER_CONTEXTS)
+    if (list->sequence)
+        windows_take(list, seed, sweep, begin, count, out);
+    else if (list->order == ORDER_CONTEXTS)
         take_contexts(list, seed, sweep, begin, count, out);
     else
         take_events(list, seed, sweep, begin, count, out);

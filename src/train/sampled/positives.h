@@ -63,9 +63,12 @@ typedef struct positive_setting {
 /* `pairs` as contexts × items (data->matrix, or data->contexts.events). DATA when there is none. */
 topn_status positives_create(topn_context *context, const topn_data *data, const sparse_matrix *pairs,
                              const positive_setting *setting, positive_list *out);
-/* DATA when the data have no times and `by_time` asks for them; without it histories are in the order of the items. */
+/* DATA when the data have no times and `by_time` asks for them; without it histories are sets, which have another order
+ * in each sweep. `pairs` stays empty, an item has taken itself alone, and of the setting only dislikes, which are left
+ * out, and exponents count: `user_exponent` is that of the pair's context. */
 topn_status positives_create_windows(topn_context *context, const topn_data *data, uint32_t window, bool by_time,
                                      const positive_setting *setting, positive_list *out);
+uint64_t windows_bytes(const topn_data *data);
 void positives_clear(positive_list *list);
 uint64_t positives_bytes(const topn_data *data, const sparse_matrix *pairs, const positive_setting *setting);
 /* Positives `begin` … begin + count − 1 of a sweep's order into out [count]. May be called by many threads at a time
