@@ -15,3 +15,10 @@ void tile_update_gram(size_t first, size_t count, size_t n, size_t k, const floa
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)n, (int)k, 1.0f, a + first, (int)n, b, (int)n,
                 scale, g + first * n, (int)n);
 }
+
+void tile_product(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const float *a, size_t stride_a,
+                  const float *b, size_t stride_b, float beta, float *c, size_t stride_c)
+{
+    cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, (int)m,
+                (int)n, (int)k, 1.0f, a, (int)stride_a, b, (int)stride_b, beta, c, (int)stride_c);
+}

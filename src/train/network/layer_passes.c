@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Forward and backward through the layers. A tile of rows goes through all layers before the next; then, backward,
+ * gradients of weights W are blocks of rows of Hᵀ·dZ over the whole batch.
+ *
+ * Per row and layer are kept: z, after the backward of the layer dz; h; with layer normalisation x̂ = (a − mean)/σ and
+ * 1/σ; with dropout what was kept; and dh.
+ */
+#include "train/network/layers.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/threads.h"
+#include "numeric/tile.h"
+
+enum {
+    TILE_ROWS = 64,
+    BLOCK_ROWS = 128, /* of W, whose gradient one thread makes at a time */
+    UNIT_BITS = 13,   /* of a dropout's index: units in fours */
+    WHERE_BITS = 6,   /* stack and layer */
+};
+
+typedef struct kept_layer {
+    size_t inputs, columns, outputs;
+    float *z;            /* [rows × columns] */
+    float *h;            /* [rows × outputs] */
+    float *dh;           /* [rows × outputs] */
+    float *unit;         /* [rows × outputs] x̂, or NULL */
+    float *da;           /* [rows × outputs] where there is x̂; else dh becomes da in place */
+    float *inverse;      /* [rows] 1/σ, or NULL */
+    unsigned char *kept; /* [rows × outputs], or NULL */
+} kept_layer;
+
+struct layer_workspace {
+    size_t capacity, count;
+    kept_layer layers[MOST_LAYERS];
+    size_t layer_count;
+    const float *input;
+    size_t input_stride;
+    bool training;
+};
+
+uint64_t layer_workspace_bytes(const layer_stack *stack, size_t capacity)
+{
+    uint64_t row = 0;
+    for (size_t layer = 0; layer < stack->layers.layer_count; layer++) {
+        const size_t outputs = layers_inputs(&stack->layers, layer + 1);
+        row += sizeof(float) * (layers_columns(&stack->layers, layer) + 2 * outputs);
+        row += stack->layers.layers[layer].gain ? sizeof(float) * (2 * outputs + 1) : 0;
+        row += stack->dropout[layer] > 0.0 ? outputs : 0;
+    }
+    return capacity * row;
+}
+
+topn_status layer_workspace_create(topn_context *context, const layer_stack *stack, size_t capacity,
+                                   layer_workspace **out)
+{
+    topn_status status;
+    layer_workspace *workspace = NULL;
+    *out = NULL;
+    TRY(ALLOCATE_ZEROED(context, 1, &workspace));
+    workspace->capacity = capacity;
+    workspace->layer_count = stack->layers.layer_count;
+    for (size_t layer = 0; layer < workspace->layer_count; layer++) {
+        kept_layer *at = &workspace->layers[layer];
+        at->inputs = layers_inputs(&stack->layers, layer);
+        at->columns = layers_columns(&stack->layers, layer);
+        at->outputs = layers_inputs(&stack->layers, layer + 1);
+        TRY(ALLOCATE(context, capacity * at->columns, &at->z));
+        TRY(ALLOCATE(context, capacity * at->outputs, &at->h));
+        TRY(ALLOCATE(context, capacity * at->outputs, &at->dh));
+        if (stack->layers.layers[layer].gain) {
+            TRY(ALLOCATE(context, capacity * at->outputs, &at->unit));
+            TRY(ALLOCATE(context, capacity * at->outputs, &at->da));
+            TRY(ALLOCATE(context, capacity, &at->inverse));
+        }
+        if (stack->dropout[layer] > 0.0)
+            TRY(ALLOCATE(context, capacity * at->outputs, &at->kept));
+    }
+    *out = workspace;
+    return TOPN_OK;
+done:
+    layer_workspace_free(workspace);
+    return status;
+}
+
+void layer_workspace_free(layer_workspace *workspace)
+{
+    if (!workspace)
+        return;
+    for (size_t layer = 0; layer < workspace->layer_count; layer++) {
+        kept_layer *at = &workspace->layers[layer];
+        free(at->z);
+        free(at->h);
+        free(at->dh);
+        free(at->unit);
+        free(at->da);
+        free(at->inverse);
+        free(at->kept);
+    }
+    free(workspace);
+}
+
+/* Rows begin … begin + rows − 1 of what layer `layer` takes. */
+static const float *input_of(const layer_workspace *workspace, size_t layer, size_t begin, size_t *stride)
+{
+    if (layer == 0) {
+        *stride = workspace->input_stride;
+        return workspace->input + begin * *stride;
+    }
+    *stride = workspace->layers[layer - 1].outputs;
+    return workspace->layers[layer - 1].h + begin * *stride;
+}
+
+static void add_rows(size_t rows, size_t width, const float *from, size_t from_stride, float *to, size_t to_stride)
+{
+    for (size_t row = 0; row < rows; row++)
+        for (size_t at = 0; at < width; at++)
+            to[row * to_stride + at] += from[row * from_stride + at];
+}
+
+/* z = h_before·W + b + Σ earlier h. */
+static void put_linear(const layer_stack *stack, layer_workspace *workspace, size_t layer, size_t begin, size_t rows)
+{
+    const dense_layer *made = &stack->layers.layers[layer];
+    kept_layer *at = &workspace->layers[layer];
+    float *z = at->z + begin * at->columns;
+    size_t stride;
+    const float *input = input_of(workspace, layer, begin, &stride);
+    for (size_t row = 0; row < rows; row++)
+        memcpy(z + row * at->columns, made->biases, at->columns * sizeof *z);
+    if (made->weights.values)
+        tile_product(false, false, rows, at->columns, at->inputs, input, stride, made->weights.values, at->columns,
+                     1.0f, z, at->columns);
+    else
+        add_rows(rows, at->columns, input, stride, z, at->columns);
+    for (size_t earlier = 0; made->connected && earlier < layer; earlier++)
+        add_rows(rows, at->columns, workspace->layers[earlier].h + begin * at->columns, at->columns, z, at->columns);
+}
+
+/* h of one row becomes gain ⊙ x̂ + shift. */
+static void normalize_row(const dense_layer *made, size_t count, float *h, float *unit, float *inverse)
+{
+    double sum = 0.0, squares = 0.0;
+    for (size_t at = 0; at < count; at++)
+        sum += (double)h[at];
+    const double mean = sum / (double)count;
+    for (size_t at = 0; at < count; at++)
+        squares += ((double)h[at] - mean) * ((double)h[at] - mean);
+    *inverse = (float)(1.0 / sqrt(squares / (double)count + LAYER_NORM_EPSILON));
+    for (size_t at = 0; at < count; at++) {
+        unit[at] = (float)((double)h[at] - mean) * *inverse;
+        h[at] = made->gain[at] * unit[at] + made->shift[at];
+    }
+}
+
+static void drop_row(const layer_stack *stack, size_t layer, uint64_t example, size_t count, float *h,
+                     unsigned char *kept)
+{
+    const double p = stack->dropout[layer];
+    const uint64_t threshold = (uint64_t)(p * 4294967296.0);
+    const uint64_t where = (uint64_t)stack->number * MOST_LAYERS + layer;
+    const float scale = (float)(1.0 / (1.0 - p));
+    uint32_t words[4];
+    for (size_t at = 0; at < count; at++) {
+        if (at % 4 == 0)
+            random_block(stack->seed, RANDOM_DROPOUT, (example << WHERE_BITS | where) << UNIT_BITS | at / 4, words);
+        kept[at] = words[at % 4] >= threshold;
+        h[at] = kept[at] ? h[at] * scale : 0.0f;
+    }
+}
+
+static void put_outputs(const layer_stack *stack, layer_workspace *workspace, size_t layer, size_t row,
+                        uint64_t example)
+{
+    const dense_layer *made = &stack->layers.layers[layer];
+    const kept_layer *at = &workspace->layers[layer];
+    const float *z = at->z + row * at->columns;
+    float *h = at->h + row * at->outputs;
+    activate(made->activation, at->outputs, z, h);
+    for (size_t unit = 0; made->gated && unit < at->outputs; unit++)
+        h[unit] *= sigmoid(z[at->outputs + unit]);
+    if (at->unit)
+        normalize_row(made, at->outputs, h, at->unit + row * at->outputs, &at->inverse[row]);
+    if (at->kept && workspace->training)
+        drop_row(stack, layer, example, at->outputs, h, at->kept + row * at->outputs);
+}
+
+static void copy_rows(size_t rows, size_t width, const float *from, size_t from_stride, float *to, size_t to_stride)
+{
+    for (size_t row = 0; row < rows; row++)
+        memcpy(to + row * to_stride, from + row * from_stride, width * sizeof *to);
+}
+
+void layer_forward(const layer_stack *stack, layer_workspace *workspace, size_t count, const float *input,
+                   size_t input_stride, bool training, uint64_t first_example, int threads, float *out,
+                   size_t out_stride)
+{
+    const size_t tiles = (count + TILE_ROWS - 1) / TILE_ROWS, layers = workspace->layer_count;
+    workspace->count = count;
+    workspace->input = input;
+    workspace->input_stride = input_stride;
+    workspace->training = training;
+    const int saved = threads_serial_blas_begin();
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+    for (size_t tile = 0; tile < tiles; tile++) {
+        const size_t begin = tile * TILE_ROWS, rows = count - begin < TILE_ROWS ? count - begin : TILE_ROWS;
+        for (size_t layer = 0; layer < layers; layer++) {
+            put_linear(stack, workspace, layer, begin, rows);
+            for (size_t row = begin; row < begin + rows; row++)
+                put_outputs(stack, workspace, layer, row, first_example + row);
+        }
+        size_t stride;
+        const float *last = input_of(workspace, layers, begin, &stride);
+        copy_rows(rows, layers_outputs(&stack->layers), last, stride, out + begin * out_stride, out_stride);
+    }
+    threads_serial_blas_end(saved);
+}
+
+/* da of one row from dh by way of the normalisation. */
+static void pull_normal(const dense_layer *made, size_t count, const float *dh, const float *unit, float inverse,
+                        float *da)
+{
+    double sum = 0.0, along = 0.0;
+    for (size_t at = 0; at < count; at++) {
+        da[at] = dh[at] * made->gain[at];
+        sum += (double)da[at];
+        along += (double)da[at] * (double)unit[at];
+    }
+    sum /= (double)count;
+    along /= (double)count;
+    for (size_t at = 0; at < count; at++)
+        da[at] = (float)(((double)da[at] - sum - (double)unit[at] * along) * (double)inverse);
+}
+
+/* dz in place of z of one row, from da, which is overwritten. */
+static void pull_activation(const dense_layer *made, size_t outputs, float *da, float *z)
+{
+    if (!made->gated) {
+        activation_backward(made->activation, outputs, z, da);
+        memcpy(z, da, outputs * sizeof *z);
+        return;
+    }
+    for (size_t unit = 0; unit < outputs; unit++) {
+        const float gate = sigmoid(z[outputs + unit]);
+        float open = da[unit] * gate, value;
+        activate(made->activation, 1, &z[unit], &value);
+        activation_backward(made->activation, 1, &z[unit], &open);
+        z[outputs + unit] = da[unit] * value * gate * (1.0f - gate);
+        z[unit] = open;
+    }
+}
+
+/* dz of a tile, whose dh are there, and what goes on to the layers before and to dx. */
+static void pull_tile(const layer_stack *stack, layer_workspace *workspace, size_t layer, size_t begin, size_t rows,
+                      float *before, size_t before_stride)
+{
+    const dense_layer *made = &stack->layers.layers[layer];
+    kept_layer *at = &workspace->layers[layer];
+    const float scale = (float)(1.0 / (1.0 - stack->dropout[layer]));
+    for (size_t row = begin; row < begin + rows; row++) {
+        float *dh = at->dh + row * at->outputs, *da = at->unit ? at->da + row * at->outputs : dh;
+        for (size_t unit = 0; at->kept && workspace->training && unit < at->outputs; unit++)
+            dh[unit] = at->kept[row * at->outputs + unit] ? dh[unit] * scale : 0.0f;
+        if (at->unit)
+            pull_normal(made, at->outputs, dh, at->unit + row * at->outputs, at->inverse[row], da);
+        pull_activation(made, at->outputs, da, at->z + row * at->columns);
+    }
+    const float *dz = at->z + begin * at->columns;
+    for (size_t earlier = 0; made->connected && earlier < layer; earlier++)
+        add_rows(rows, at->columns, dz, at->columns, workspace->layers[earlier].dh + begin * at->columns, at->columns);
+    if (!before)
+        return;
+    if (made->weights.values)
+        tile_product(false, true, rows, at->inputs, at->columns, dz, at->columns, made->weights.values, at->columns,
+                     1.0f, before, before_stride);
+    else
+        add_rows(rows, at->columns, dz, at->columns, before, before_stride);
+}
+
+static void clear_rows(size_t rows, size_t width, float *values, size_t stride)
+{
+    for (size_t row = 0; row < rows; row++)
+        memset(values + row * stride, 0, width * sizeof *values);
+}
+
+/* dz of all layers and dx of a tile. */
+static void pull_layers(const layer_stack *stack, layer_workspace *workspace, size_t begin, size_t rows,
+                        const float *d_out, size_t d_stride, float *dx, size_t dx_stride)
+{
+    const size_t layers = workspace->layer_count, inputs = stack->layers.inputs;
+    if (dx)
+        clear_rows(rows, inputs, dx, dx_stride);
+    if (layers == 0 && dx)
+        copy_rows(rows, inputs, d_out, d_stride, dx, dx_stride);
+    for (size_t layer = 0; layer + 1 < layers; layer++)
+        memset(workspace->layers[layer].dh + begin * workspace->layers[layer].outputs, 0,
+               rows * workspace->layers[layer].outputs * sizeof(float));
+    for (size_t layer = layers; layer-- > 0;) {
+        kept_layer *at = &workspace->layers[layer];
+        if (layer + 1 == layers)
+            copy_rows(rows, at->outputs, d_out, d_stride, at->dh + begin * at->outputs, at->outputs);
+        float *before = layer ? workspace->layers[layer - 1].dh + begin * at->inputs : dx;
+        pull_tile(stack, workspace, layer, begin, rows, before, layer ? at->inputs : dx_stride);
+    }
+}
+
+/* Sums over rows: of dz for the biases, of dh and dh ⊙ x̂ for shift and gain. */
+static void sum_vectors(const layer_stack *stack, const layer_workspace *workspace, size_t layer,
+                        layer_gradients *gradients)
+{
+    const dense_layer *made = &stack->layers.layers[layer];
+    const kept_layer *at = &workspace->layers[layer];
+    float *biases = gradients->values + (made->biases - stack->values);
+    add_rows(workspace->count, at->columns, at->z, at->columns, biases, 0);
+    if (!at->unit)
+        return;
+    float *gain = gradients->values + (made->gain - stack->values);
+    add_rows(workspace->count, at->outputs, at->dh, at->outputs, gradients->values + (made->shift - stack->values), 0);
+    for (size_t row = 0; row < workspace->count; row++)
+        for (size_t unit = 0; unit < at->outputs; unit++)
+            gain[unit] += at->dh[row * at->outputs + unit] * at->unit[row * at->outputs + unit];
+}
+
+/* Rows begin … of ∂W += Hᵀ·dZ. */
+static void sum_weights(const layer_stack *stack, const layer_workspace *workspace, size_t layer, size_t begin,
+                        layer_gradients *gradients)
+{
+    const dense_layer *made = &stack->layers.layers[layer];
+    const kept_layer *at = &workspace->layers[layer];
+    const size_t rows = at->inputs - begin < BLOCK_ROWS ? at->inputs - begin : BLOCK_ROWS;
+    size_t stride;
+    const float *input = input_of(workspace, layer, 0, &stride);
+    float *to = gradients->values + (made->weights.values - stack->values) + begin * at->columns;
+    tile_product(true, false, rows, at->columns, workspace->count, input + begin, stride, at->z, at->columns, 1.0f, to,
+                 at->columns);
+}
+
+void layer_backward(const layer_stack *stack, layer_workspace *workspace, const float *d_out, size_t d_stride,
+                    int threads, float *dx, size_t dx_stride, layer_gradients *gradients)
+{
+    const size_t count = workspace->count, tiles = (count + TILE_ROWS - 1) / TILE_ROWS;
+    size_t first[MOST_LAYERS + 1] = {0}; /* tasks before each layer's: one for its vectors, then its blocks */
+    for (size_t layer = 0; layer < workspace->layer_count; layer++) {
+        const bool weights = stack->layers.layers[layer].weights.values != NULL;
+        const size_t blocks = (workspace->layers[layer].inputs + BLOCK_ROWS - 1) / BLOCK_ROWS;
+        first[layer + 1] = first[layer] + 1 + (weights ? blocks : 0);
+    }
+    const int saved = threads_serial_blas_begin();
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+    for (size_t tile = 0; tile < tiles; tile++) {
+        const size_t begin = tile * TILE_ROWS, rows = count - begin < TILE_ROWS ? count - begin : TILE_ROWS;
+        pull_layers(stack, workspace, begin, rows, d_out + begin * d_stride, d_stride,
+                    dx ? dx + begin * dx_stride : NULL, dx_stride);
+    }
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+    for (size_t task = 0; task < first[workspace->layer_count]; task++) {
+        size_t layer = 0;
+        while (task >= first[layer + 1])
+            layer++;
+        if (task == first[layer])
+            sum_vectors(stack, workspace, layer, gradients);
+        else
+            sum_weights(stack, workspace, layer, (task - first[layer] - 1) * BLOCK_ROWS, gradients);
+    }
+    threads_serial_blas_end(saved);
+}
+
+void rows_normalize(size_t count, size_t width, float *rows, size_t stride, float *lengths)
+{
+    for (size_t n = 0; n < count; n++) {
+        float *row = rows + n * stride;
+        double squares = 0.0;
+        for (size_t at = 0; at < width; at++)
+            squares += (double)row[at] * (double)row[at];
+        const double length = sqrt(squares);
+        lengths[n] = (float)length;
+        for (size_t at = 0; length > 0.0 && at < width; at++)
+            row[at] = (float)((double)row[at] / length);
+    }
+}
+
+void rows_normalize_backward(size_t count, size_t width, const float *rows, size_t stride, const float *lengths,
+                             float *d, size_t d_stride)
+{
+    for (size_t n = 0; n < count; n++) {
+        const float *row = rows + n * stride;
+        float *to = d + n * d_stride;
+        double along = 0.0;
+        for (size_t at = 0; at < width; at++)
+            along += (double)row[at] * (double)to[at];
+        for (size_t at = 0; at < width; at++)
+            to[at] =
+                lengths[n] > 0.0f ? (float)(((double)to[at] - along * (double)row[at]) / (double)lengths[n]) : 0.0f;
+    }
+}
