@@ -43,6 +43,11 @@ bool refuses(const refused_items *refused, uint32_t j)
     return (refused->with_item && j == refused->item) || entries_hold(refused->taken, refused->count, j);
 }
 
+uint32_t refused_below(const refused_items *refused, uint32_t j)
+{
+    return entries_below(refused->taken, refused->count, j) + (refused->with_item && refused->item < j ? 1 : 0);
+}
+
 uint32_t allowed_item(const refused_items *refused, uint32_t n)
 {
     if (refused->with_item && n >= refused->item_rank)

@@ -21,6 +21,8 @@ refused_items refused_for(exclusion kind, const positive_list *positives, uint32
 uint32_t refused_count(const refused_items *refused);
 /* O(log |I_c|). */
 bool refuses(const refused_items *refused, uint32_t j);
+/* How many are refused of the items below j; O(log |I_c|). */
+uint32_t refused_below(const refused_items *refused, uint32_t j);
 /* The item of rank n among those that are not refused; O(log |I_c|). */
 uint32_t allowed_item(const refused_items *refused, uint32_t n);
 
