@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "study/trial.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "study/journal.h"
+
+/* Peak resident memory since forget_peak, of Linux; elsewhere 0. */
+static uint64_t peak_bytes(void)
+{
+    char line[256];
+    unsigned long long kilobytes = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "VmHWM: %llu", &kilobytes) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return (uint64_t)kilobytes * 1024;
+}
+
+static void forget_peak(void)
+{
+    const int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    if (file < 0)
+        return;
+    const ssize_t written = write(file, "5", 1);
+    (void)written; /* the peak is then that of the whole run */
+    close(file);
+}
+
+uint64_t trial_model_bytes(const topn_model *model)
+{
+    uint64_t sum = 0;
+    topn_array_info info;
+    for (size_t i = 0; topn_model_array(model, i, &info); i++)
+        sum += info.bytes;
+    return sum;
+}
+
+const char *trial_metadata(const topn_model *model, const char *key)
+{
+    const char *name, *value;
+    for (size_t i = 0; topn_model_metadata(model, i, &name, &value); i++)
+        if (strcmp(name, key) == 0)
+            return value;
+    return NULL;
+}
+
+void trial_outcome_clear(trial_outcome *old)
+{
+    json_decref(old->facts);
+    topn_report_free(old->report);
+    topn_model_free(old->model);
+    *old = (trial_outcome){0};
+}
+
+/* A failure of the library as the trial's outcome, or on to the caller where it is the study's. */
+static topn_status judge_failure(study *work, topn_status status, trial_outcome *out)
+{
+    switch (status) {
+    case TOPN_ERROR_MEMORY:
+        out->status = TRIAL_REFUSED;
+        break;
+    case TOPN_ERROR_CANCELLED:
+        if (!work->late)
+            return study_fail(work, status, "cancelled");
+        out->status = TRIAL_STOPPED;
+        break;
+    case TOPN_ERROR_OPTION:
+    case TOPN_ERROR_DATA:
+    case TOPN_ERROR_NUMERIC:
+    case TOPN_ERROR_UNSUPPORTED:
+        out->status = TRIAL_FAILED;
+        break;
+    default:
+        return study_check(work, status);
+    }
+    snprintf(out->message, sizeof out->message, "%s",
+             status == TOPN_ERROR_CANCELLED ? "the time ran out" : topn_context_message(work->context));
+    return TOPN_OK;
+}
+
+static topn_status train(study *work, const trial_job *job, trial_outcome *out)
+{
+    topn_cost cost = {0};
+    const topn_training training = {.reader = job->reader,
+                                    .validation_seen = job->stop_seen,
+                                    .validation_hidden = job->stop_hidden,
+                                    .metric = job->stop_metric};
+    topn_status status = topn_train_cost(work->context, job->train, job->options, &cost);
+    const double start = study_clock();
+    if (status == TOPN_OK)
+        status = topn_train_validated(work->context, job->train, job->options, &training, &out->model);
+    json_object_set_new(out->facts, "seconds", json_real(study_clock() - start));
+    json_object_set_new(out->facts, "predicted_bytes", json_integer((json_int_t)cost.peak_bytes));
+    json_object_set_new(out->facts, "flops", json_real(cost.flops));
+    return status;
+}
+
+static topn_status evaluation_options(study *work, const trial_job *job, topn_options **out)
+{
+    topn_status status;
+    char count[24];
+    snprintf(count, sizeof count, "%zu", job->bootstrap);
+    STUDY_TRY(topn_options_create(work->context, TOPN_KIND_EVALUATION, "evaluation", out));
+    STUDY_TRY(topn_options_set(work->context, *out, "metrics", job->metrics));
+    STUDY_TRY(topn_options_set(work->context, *out, "bootstrap", count));
+done:
+    return status;
+}
+
+static topn_status measure(study *work, const trial_job *job, trial_outcome *out)
+{
+    topn_status status;
+    topn_retriever *retriever = NULL;
+    topn_options *options = NULL;
+    topn_metric_result first;
+    const double start = study_clock();
+    STUDY_TRY(evaluation_options(work, job, &options));
+    STUDY_TRY(topn_retriever_create(work->context, out->model, NULL, &retriever));
+    STUDY_TRY(topn_evaluate(work->context, retriever, job->seen, job->hidden, NULL, options, &out->report));
+    if (topn_report_metric(out->report, 0, &first))
+        out->value = first.mean;
+done:
+    json_object_set_new(out->facts, "evaluate_seconds", json_real(study_clock() - start));
+    topn_options_free(options);
+    topn_retriever_free(retriever);
+    return status;
+}
+
+static void note_model(trial_outcome *out)
+{
+    static const char *const notes[][2] = {{"best_sweep", "train.best-sweep"}, {"sweeps", "train.sweeps"}};
+    json_object_set_new(out->facts, "model_bytes", json_integer((json_int_t)trial_model_bytes(out->model)));
+    for (size_t i = 0; i < sizeof notes / sizeof *notes; i++) {
+        const char *value = trial_metadata(out->model, notes[i][1]);
+        if (value)
+            json_object_set_new(out->facts, notes[i][0], json_integer(atoll(value)));
+    }
+}
+
+topn_status trial_run(study *work, const trial_job *job, trial_outcome *out)
+{
+    topn_status status;
+    *out = (trial_outcome){.status = TRIAL_DONE, .value = NAN, .facts = json_object()};
+    if (!out->facts)
+        return study_memory(work);
+    STUDY_TRY(study_seed(work, job->seed));
+    forget_peak();
+    status = train(work, job, out);
+    if (status == TOPN_OK) {
+        note_model(out);
+        STUDY_TRY(study_seed(work, work->seed)); /* intervals are drawn alike for all */
+        if (job->metrics)
+            status = measure(work, job, out);
+    }
+    json_object_set_new(out->facts, "peak_bytes", json_integer((json_int_t)peak_bytes()));
+    if (status != TOPN_OK) {
+        status = judge_failure(work, status, out);
+    } else if (job->metrics && !isfinite(out->value)) {
+        out->status = TRIAL_FAILED;
+        snprintf(out->message, sizeof out->message, "the metric is not a finite number");
+    }
+done:
+    return status;
+}
