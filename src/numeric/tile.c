@@ -9,6 +9,19 @@ void tile_multiply(size_t m, size_t n, size_t k, const float *a, const float *b,
                 (int)n);
 }
 
+void tile_multiply_transposed(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
+{
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1.0f, a, (int)k, b, (int)k, 0.0f, c,
+                (int)n);
+}
+
+void tile_multiply_left_transposed(size_t m, size_t n, size_t k, const float *a, size_t a_stride, const float *b,
+                                   float scale, float *c)
+{
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1.0f, a, (int)a_stride, b, (int)n,
+                scale, c, (int)n);
+}
+
 void tile_update_gram(size_t first, size_t count, size_t n, size_t k, const float *a, const float *b, float scale,
                       float *g)
 {

@@ -11,6 +11,11 @@
 
 /* c = a·b; a [m × k], b [k × n], c [m × n]. */
 void tile_multiply(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
+/* c = a·bᵀ; a [m × k], b [n × k], c [m × n]. */
+void tile_multiply_transposed(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
+/* c = scale·c + aᵀ·b; a [k × m] in rows of a_stride, b [k × n], c [m × n]. scale 0: c is not read. */
+void tile_multiply_left_transposed(size_t m, size_t n, size_t k, const float *a, size_t a_stride, const float *b,
+                                   float scale, float *c);
 /* Rows first … first + count − 1 of g = scale·g + aᵀ·b; a and b [k × n], g [n × n]. */
 void tile_update_gram(size_t first, size_t count, size_t n, size_t k, const float *a, const float *b, float scale,
                       float *g);

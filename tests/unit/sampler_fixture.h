@@ -31,6 +31,7 @@ typedef struct sampling_problem {
     float *rows;                                              /* [items × (dimensions + 1)] */
     float phi[SAMPLING_CONTEXTS * (SAMPLING_DIMENSIONS + 1)]; /* φ, and 1 */
     sampler_params params;
+    char from[16], mixture[64]; /* of params */
 } sampling_problem;
 
 static inline sparse_matrix rows_where(uint32_t items, bool (*has)(uint32_t c, uint32_t j, uint32_t items))
@@ -88,6 +89,9 @@ static inline sampling_problem *sampling_problem_make(uint32_t items)
                                  .item_stride = stride,
                                  .items = items};
     made->params = (sampler_params){.popularity_exponent = 0.75,
+                                    .candidates = 16,
+                                    .candidates_from = strcpy(made->from, "popularity"),
+                                    .mixture = strcpy(made->mixture, "uniform:2,popularity:1,disliked:1"),
                                     .rank_scale = 0.1,
                                     .margin = 1,
                                     .kernel_features = 64,

@@ -78,10 +78,12 @@ static void frequencies_follow_probabilities(void **unused)
     for_each_sampler(frequencies_one);
 }
 
-/* By definition: what is refused has q = 0, and the others keep their proportions. */
+/* By definition: what is refused has q = 0, and the others keep their proportions; a mixture's parts each by itself. */
 static void excluded_one(sampling_problem *made, const sampler *tried, const sampler_state *state, exclusion kind)
 {
     static double q[SAMPLING_MOST], free_q[SAMPLING_MOST];
+    if (strcmp(tried->name, "mixture") == 0)
+        return;
     sampler_state *free_state = sampling_start(made, tried, EXCLUDE_NOTHING);
     for (uint32_t c = 0; c < SAMPLING_CONTEXTS; c++) {
         const draw_request request = sampling_request(made, c, false, 1);
@@ -259,9 +261,13 @@ static void shared_draws_follow_their_probabilities(void **unused)
     (void)unused;
     for (size_t row = 0; sampler_at(row) != NULL; row++) {
         const sampler *tried = sampler_at(row);
-        if (!tried->shareable || tried->shared_only)
-            continue;
         sampling_problem *made = sampling_problem_make(60);
+        strcpy(made->mixture, "uniform:1,popularity:3"); /* shares of 40 draws without rounding */
+        const sampler_traits traits = sampler_traits_of(tried, &made->params);
+        if (!traits.shareable || traits.shared_only) {
+            sampling_problem_free(made);
+            continue;
+        }
         sampler_state *state = sampling_start(made, tried, EXCLUDE_HISTORY); /* the loss's business here */
         double sum = 0;
         for (uint32_t j = 0; j < 60; j++)

@@ -74,7 +74,13 @@ typedef struct draw_result {
     uint32_t violator_rounds; /* warp: draws of the last violator's search, for warp_rank; else 0 */
 } draw_result;
 
+enum { DRAWN_TOGETHER = 64 };
+
 typedef struct sampler_state sampler_state; /* each sampler's own */
+
+typedef struct sampler_traits {
+    bool needs_model, needs_scores, live, shared_only, shareable;
+} sampler_traits;
 
 typedef struct sampler {
     const char *name, *summary, *paper;
@@ -96,6 +102,10 @@ typedef struct sampler {
     void (*draw)(const sampler_state *, const sampling_view *, const draw_request *, draw_source *, void *scratch,
                  draw_result *);
     size_t (*scratch_bytes)(const sampler_state *, uint32_t count); /* NULL: none */
+    /* The same for at most DRAWN_TOGETHER examples of equal `count`, from one source; scratch as for draw. NULL: there
+     * is nothing to win by it. */
+    void (*draw_together)(const sampler_state *, const sampling_view *, const draw_request *requests,
+                          uint32_t request_count, draw_source *, void *scratch, draw_result *results);
     /* Draws that a batch shares: `count` items (in-batch: those of `batch`; all: every item, count ≥ |I|) with ln of
      * how often each is expected among them; exclusion is then the loss's business (scores −∞). NULL: neither shareable
      * nor shared_only. *found ≤ count. */
@@ -103,15 +113,21 @@ typedef struct sampler {
                         draw_source *, uint32_t count, uint32_t *items, double *log_counts, uint32_t *found);
     /* q(j | c, i) of the next single draw, exclusion included; for tests and mixtures. NULL: not known. */
     double (*probability)(const sampler_state *, const sampling_view *, const draw_request *, uint32_t j);
-    /* q(j) of a draw that a batch shares; NULL where draw_shared is. */
+    /* q(j) of a draw that a batch shares. NULL: not known. */
     double (*shared_probability)(const sampler_state *, const sampling_view *, uint32_t j);
-    /* Whether there is nothing to draw for an example: everything refused, or (disliked) nothing disliked. NULL: found
-     * tells, and mixtures don't take the sampler. */
+    /* Whether there is nothing to draw for an example. NULL: when everything is refused. */
     bool (*is_empty)(const sampler_state *, const sampling_view *, const draw_request *);
+    /* The flags above as the options narrow them: of a mixture, by its parts. NULL: they are as the row says. */
+    void (*narrow)(const sampler_params *, sampler_traits *);
 } sampler;
 
 const sampler *sampler_at(size_t index);
 const sampler *sampler_find(const char *name);
+/* A row's flags with these options, which have been checked. */
+sampler_traits sampler_traits_of(const sampler *row, const sampler_params *params);
+/* OPTION, with what would be right, when an option names no sampler: "--mixture uniform:1,popularty:1". */
+topn_status sampler_require(topn_context *context, const char *option, const char *value, const char *name,
+                            const sampler **out);
 /* Whether the exclusion refuses j for this example; HISTORY refuses the positive, too, where I_c does not hold it (an
  * example that is a dislike). O(log |I_c|); for many j of one example see exclusion.h. */
 bool is_excluded(exclusion, const positive_list *, uint32_t context, uint32_t item, uint32_t j);

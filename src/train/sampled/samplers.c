@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/sampled/sampler.h"
 
+#include "base/option_table.h"
 #include "base/registry.h"
 
 /* Blocks of four words that an example has to itself: more than |I| draws with all their refusals take. */
@@ -42,3 +43,32 @@ static const sampler *const samplers[] = {
 };
 
 REGISTRY_ACCESS(sampler, sampler, samplers)
+
+sampler_traits sampler_traits_of(const sampler *row, const sampler_params *params)
+{
+    sampler_traits traits = {.needs_model = row->needs_model,
+                             .needs_scores = row->needs_scores,
+                             .live = row->live,
+                             .shared_only = row->shared_only,
+                             .shareable = row->shareable};
+    if (row->narrow != NULL)
+        row->narrow(params, &traits);
+    return traits;
+}
+
+static const char *sampler_name(size_t index, const void *unused)
+{
+    (void)unused;
+    return sampler_at(index) != NULL ? sampler_at(index)->name : NULL;
+}
+
+topn_status sampler_require(topn_context *context, const char *option, const char *value, const char *name,
+                            const sampler **out)
+{
+    *out = sampler_find(name);
+    if (*out != NULL)
+        return TOPN_OK;
+    const char *near = nearest_name(name, sampler_name, NULL);
+    return fail(context, TOPN_ERROR_OPTION, "%s \"%s\": there is no sampler \"%s\"%s%s%s", option, value, name,
+                near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
