@@ -156,12 +156,36 @@ static topn_status parse_value(topn_context *context, const option_row *row, con
     return TOPN_ERROR_INTERNAL;
 }
 
+/* The text of a row's default in this table; NULL = NULL. */
+static const char *default_text(const option_table *table, const option_row *row)
+{
+    for (size_t index = 0; index < table->default_count; index++)
+        if (strcmp(table->defaults[index].option, row->name) == 0)
+            return table->defaults[index].value;
+    return row->default_text;
+}
+
+/* Every default of the table's own is about one of its rows. */
+static topn_status check_defaults(topn_context *context, const option_table *table)
+{
+    for (size_t index = 0; index < table->default_count; index++) {
+        size_t row = 0;
+        while (row < table->count && strcmp(table->rows[row].name, table->defaults[index].option) != 0)
+            row++;
+        if (row == table->count)
+            return fail(context, TOPN_ERROR_INTERNAL, "a default is about option %s, which is not there",
+                        table->defaults[index].option);
+    }
+    return TOPN_OK;
+}
+
 topn_status options_new(topn_context *context, topn_kind kind, const char *owner, const option_table *table,
                         topn_options **out)
 {
     topn_status status;
     topn_options *options = NULL;
     *out = NULL;
+    TRY(check_defaults(context, table));
     TRY(ALLOCATE_ZEROED(context, 1, &options));
     options->kind = kind;
     options->owner = owner;
@@ -171,12 +195,13 @@ topn_status options_new(topn_context *context, topn_kind kind, const char *owner
     TRY(ALLOCATE_ZEROED(context, table->count, &options->text));
     for (size_t index = 0; index < table->count; index++) {
         const option_row *row = &table->rows[index];
-        if (!row->default_text)
+        const char *text = default_text(table, row);
+        if (!text)
             continue;
-        status = parse_value(context, row, row->default_text, field_of(options, row));
+        status = parse_value(context, row, text, field_of(options, row));
         if (status == TOPN_ERROR_OPTION)
-            status = fail(context, TOPN_ERROR_INTERNAL, "default \"%s\" of option %s breaks its own bounds",
-                          row->default_text, row->name);
+            status = fail(context, TOPN_ERROR_INTERNAL, "default \"%s\" of option %s breaks its own bounds", text,
+                          row->name);
         TRY(status);
     }
     *out = options;
@@ -342,9 +367,10 @@ bool topn_options_info(const topn_options *options, size_t index, topn_option_in
     const option_row *row = &options->table->rows[index];
     topn_options *owner = (topn_options *)options; /* bounds are rendered into a buffer of the object */
     describe_bounds(row, owner->bounds, sizeof owner->bounds);
+    const char *text = default_text(options->table, row);
     *out = (topn_option_info){.name = row->name,
                               .help = row->help,
-                              .default_text = row->default_text ? row->default_text : "",
+                              .default_text = text ? text : "",
                               .bounds = owner->bounds,
                               .type = row->type,
                               .is_set = options->set[index],

@@ -28,10 +28,17 @@ typedef struct option_row {
     topn_option_search search; /* where tuning looks; scale NONE: nowhere */
 } option_row;
 
+/* A default in place of the row's. */
+typedef struct option_default {
+    const char *option, *value;
+} option_default;
+
 typedef struct option_table {
     const option_row *rows;
     size_t count;
     size_t params_size;
+    const option_default *defaults; /* [default_count] of tables that share rows and differ in defaults */
+    size_t default_count;
 } option_table;
 
 /* What may follow the help of a row: the range that tuning searches, within the bounds. For INTEGER rows LINEAR and LOG

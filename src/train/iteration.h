@@ -66,6 +66,7 @@ typedef struct iterated {
     topn_status (*export)(topn_context *context, void *state, topn_model *model);          /* may be called often */
     /* The same for the last time: arrays may move into the model; NULL: export does that, too. */
     topn_status (*finish)(topn_context *context, void *state, topn_model *model);
+    const char *remedy; /* what helps where a sweep ends in numbers that are not finite; NULL: a ridge, smaller steps */
     /* The arrays were overwritten, by a checkpoint or by the best state; NULL: nothing follows from them. */
     topn_status (*restored)(topn_context *context, void *state);
 } iterated;

@@ -58,8 +58,7 @@ typedef struct sampled_params {
     bool keep_histories, keep_users;
 } sampled_params;
 
-/* The options of `sgd`, and of every preset, which has other defaults (presets.def). */
-extern const option_row sampled_option_rows[];
-extern const size_t sampled_option_count;
+/* The options of `sgd`; presets have the same rows with other defaults (presets.def). */
+extern const option_table sampled_option_table;
 
 #endif

@@ -88,6 +88,7 @@ typedef struct sampler {
     bool needs_scores; /* takes draw_request.score */
     bool live;         /* no snapshot: refresh is about nothing that the model changes */
     bool shared_only;  /* the batch's negatives are the same for all its examples: in-batch, all */
+    bool every_item;   /* shared_only: a batch shares the whole catalogue: all */
     bool shareable;    /* does not look at the example, so that a batch can share draws: uniform, popularity, … */
     topn_status (*check)(topn_context *, const sampler_params *, uint32_t items); /* NULL: nothing to check */
     topn_status (*create)(topn_context *, const sampler_params *, exclusion, const sampling_view *,

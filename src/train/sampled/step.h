@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One batch of sampled training (P2 Algorithms 1, 2 and 3), by a team of threads with memory of its own:
+ *
+ *   positives → φ of their contexts → negatives → ψ of the items met → scores → loss → ∂φ, ∂ψ → rows of both sides
+ *
+ * Negatives are drawn for each example alone; or a batch shares them, and everything is products of matrices.
+ */
+#ifndef TOPN_TRAIN_SAMPLED_STEP_H
+#define TOPN_TRAIN_SAMPLED_STEP_H
+
+#include "train/sampled/loss.h"
+#include "train/sampled/rank_weight.h"
+#include "train/sampled/sampled_model.h"
+
+/* What all batches of a training have in common; constant while they are worked on, but for the parameters. */
+typedef struct step_setup {
+    sampled_towers *towers;
+    const sampled_loss *loss;
+    loss_setting loss_setting;
+    const sampler *sampler;
+    sampler_state *state;
+    exclusion exclusion;
+    sampling_view view;
+    const rank_weight *weight;
+    rank_setting ranks;
+    uint32_t negatives; /* m of an example, or of a batch that shares them */
+    uint32_t batch;     /* examples of a batch at most */
+    bool shared;        /* negatives of a batch */
+    bool corrected;     /* by −ln(m·q) */
+    uint64_t seed;
+} step_setup;
+
+/* Examples begin … begin + count − 1 of a sweep. */
+typedef struct batch_place {
+    int64_t sweep;
+    uint64_t begin;
+    uint32_t count; /* ≤ setup->batch */
+} batch_place;
+
+/* What batches cost, added up. */
+typedef struct step_figures {
+    double loss; /* Σ over positives */
+    uint64_t positives, draws, rounds, rejected;
+    uint64_t alone;                    /* positives without a negative: WARP found no violator */
+    double sampling, scoring, updates; /* seconds, of threads the mean */
+} step_figures;
+void step_figures_add(step_figures *sum, const step_figures *more);
+
+typedef struct step_team step_team;
+/* For as many threads as the context has. */
+topn_status step_team_create(topn_context *context, const step_setup *setup, step_team **out);
+void step_team_free(step_team *team);
+/* Beside the gradients of tables and the towers' batches. */
+uint64_t step_team_bytes(uint64_t batch, uint64_t negatives, uint64_t items, size_t stride, bool plain_items,
+                         bool shared);
+/* Gradients of one batch, noted by table: gradients [table_count] of the team; adds to *figures. */
+topn_status step_gradients(topn_context *context, const step_setup *setup, step_team *team, const batch_place *place,
+                           step_figures *figures);
+/* The same, and the step along them. step->threads is not looked at. */
+topn_status step_batch(topn_context *context, const step_setup *setup, step_team *team, const batch_place *place,
+                       const step_setting *step, step_figures *figures);
+/* Of each table of the towers; valid until the next batch. */
+row_gradients *const *step_team_gradients(const step_team *team);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Examples of a batch, block by block: all phases of a block by one thread, so that what one phase asks memory for is
+ * there when the next one needs it.
+ */
+#include <string.h>
+
+#include "base/threads.h"
+#include "base/vector.h"
+#include "train/sampled/step_team.h"
+
+enum {
+    BLOCK = 64,   /* examples of a task */
+    LINE = 16,    /* floats of a cache line */
+    FEW_ITEMS = 8 /* of an example, whose rows are asked for when they are drawn */
+};
+
+static void fetch(const float *row, size_t width)
+{
+    for (size_t k = 0; k < width; k += LINE)
+        __builtin_prefetch(row + k);
+}
+
+static const float *context_table(const step_setup *setup)
+{
+    const tower *side = &setup->towers->contexts;
+    return setup->towers->tables[side->fields[0].table].values;
+}
+
+static void take(const step_setup *setup, step_team *team, const batch_place *place, uint32_t begin, uint32_t end)
+{
+    positives_take(&setup->towers->positives, setup->seed, place->sweep, place->begin + begin, end - begin,
+                   team->positives + begin);
+    for (uint32_t e = begin; e < end; e++) {
+        team->contexts[e] = team->touched[e] = team->positives[e].context;
+        team->own[e] = team->items[(size_t)e * team->each] = team->positives[e].item;
+        if (team->plain_contexts)
+            fetch(context_table(setup) + team->contexts[e] * team->stride, team->stride);
+    }
+}
+
+/* φ where it is a row of a table; and in any case β_c apart, with 1 in its place. */
+static void embed(const step_setup *setup, step_team *team, uint32_t begin, uint32_t end)
+{
+    const size_t stride = team->stride;
+    const float *table = team->plain_contexts ? context_table(setup) : NULL;
+    for (uint32_t e = begin; e < end; e++) {
+        float *phi = team->phi + e * stride;
+        if (table)
+            memcpy(phi, table + team->contexts[e] * stride, stride * sizeof *phi);
+        if (stride == team->dimensions)
+            continue;
+        team->context_bias[e] = phi[team->dimensions];
+        phi[team->dimensions] = 1;
+    }
+}
+
+VECTOR_CLONES
+static float one_dot(const float *a, const float *b, size_t n)
+{
+    return step_dot(a, b, n);
+}
+
+static void draw(const step_setup *setup, step_team *team, const batch_place *place, step_thread *own, uint32_t begin,
+                 uint32_t end)
+{
+    const sampling_view *view = &setup->view;
+    const uint32_t most = team->each - 1;
+    const uint64_t first = (uint64_t)place->sweep * setup->towers->positives.count + place->begin;
+    for (uint32_t e = begin; e < end; e++) {
+        const positive *at = &team->positives[e];
+        uint32_t *items = team->items + (size_t)e * team->each;
+        draw_source source = draw_source_of(setup->seed, first + e);
+        draw_request request = {.context = at->context,
+                                .item = at->item,
+                                .pair = at->pair,
+                                .phi = team->phi + e * team->stride,
+                                .count = most};
+        draw_result result = {.items = items + 1, .log_counts = team->log_counts + (size_t)e * most};
+        if (setup->sampler->needs_scores)
+            request.score =
+                (double)one_dot(request.phi, view->item_rows + at->item * view->item_stride, view->item_stride);
+        setup->sampler->draw(setup->state, view, &request, &source, own->scratch, &result);
+        for (uint32_t n = result.found; n < most; n++)
+            items[1 + n] = NO_ROW;
+        team->found[e] = result.found;
+        team->rounds[e] = result.violator_rounds;
+        own->draws += result.found;
+        own->rounds += result.rounds;
+        own->rejected += result.rejected;
+        own->alone += result.found == 0;
+        for (uint32_t n = 0; team->plain_items && result.found < FEW_ITEMS && n <= result.found; n++)
+            fetch(team->item_rows + items[n] * team->stride, team->stride);
+    }
+}
+
+/* Scores of an example's items. */
+VECTOR_CLONES
+static void score_items(const float *phi, size_t stride, const float *rows, const uint32_t *index, size_t count,
+                        double bias, double *scores)
+{
+    for (size_t n = 0; n < count; n++)
+        scores[n] = (double)step_dot(phi, rows + index[n] * stride, stride) + bias;
+}
+
+/* out = Σ pulls · rows */
+VECTOR_CLONES
+static void pull_items(const float *pulls, size_t stride, const float *rows, const uint32_t *index, size_t count,
+                       float *restrict out)
+{
+    const float *row = rows + index[0] * stride;
+    for (size_t k = 0; k < stride; k++)
+        out[k] = pulls[0] * row[k];
+    for (size_t n = 1; n < count; n++) {
+        row = rows + index[n] * stride;
+        for (size_t k = 0; k < stride; k++)
+            out[k] += pulls[n] * row[k];
+    }
+}
+
+/* α̃_j of an example's negatives, where they depend on ranks; NULL: all 1. */
+static const double *weigh(const step_setup *setup, const step_team *team, step_thread *own, uint32_t e)
+{
+    const uint32_t found = team->found[e], items = setup->ranks.items;
+    uint32_t rank;
+    if (!setup->weight->needs_ranks)
+        return NULL;
+    if (team->rounds[e]) {
+        rank = warp_rank(items, team->rounds[e]);
+        memset(own->ranks, 0, found * sizeof *own->ranks);
+    } else {
+        const uint64_t *starts = setup->towers->positives.taken.indptr + team->positives[e].context;
+        const uint64_t taken = starts[1] - starts[0];
+        sampled_ranks(own->scores[0], own->scores + 1, found, (uint32_t)(items - taken), &rank, own->ranks);
+    }
+    for (uint32_t n = 0; n < found; n++)
+        own->weights[n] = setup->weight->of(&setup->ranks, rank, own->ranks[n]);
+    return own->weights;
+}
+
+/* Loss of an example, its pulls, and ∂φ. */
+static void judge(const step_setup *setup, step_team *team, step_thread *own, uint32_t e)
+{
+    const size_t stride = team->stride, at = (size_t)e * team->each;
+    const uint32_t found = team->found[e], *index = team->index + at;
+    const bool biased = stride > team->dimensions;
+    float *pulls = team->pulls + at, *d_phi = team->d_phi + e * stride;
+    double pull;
+    score_items(team->phi + e * stride, stride, team->item_rows, index, 1 + found,
+                biased ? (double)team->context_bias[e] : 0, own->scores);
+    const loss_example example = {
+        .positive = own->scores[0],
+        .weight = (double)team->positives[e].weight,
+        .disliked = team->positives[e].disliked,
+        .count = found,
+        .negatives = own->scores + 1,
+        .weights = weigh(setup, team, own, e),
+        .log_counts = setup->corrected ? team->log_counts + (size_t)e * (team->each - 1) : NULL,
+    };
+    team->losses[e] = setup->loss->example(&setup->loss_setting, &example, &pull, own->pulls);
+    if (found == 0 && pull == 0) { /* WARP found no violator: nothing is touched */
+        team->touched[e] = NO_ROW;
+        if (team->plain_items)
+            team->items[at] = NO_ROW;
+        pulls[0] = 0;
+        memset(d_phi, 0, stride * sizeof *d_phi);
+        return;
+    }
+    double sum = pull;
+    pulls[0] = (float)pull;
+    for (uint32_t n = 0; n < found; n++) {
+        pulls[1 + n] = (float)own->pulls[n];
+        sum += own->pulls[n];
+    }
+    pull_items(pulls, stride, team->item_rows, index, 1 + found, d_phi);
+    if (biased)
+        d_phi[team->dimensions] = (float)sum;
+}
+
+void step_phases(const step_setup *setup, step_team *team, const batch_place *place, step_phase first, step_phase last)
+{
+    const uint32_t blocks = (place->count + BLOCK - 1) / BLOCK;
+#pragma omp parallel for num_threads(team->threads) schedule(dynamic, 1)
+    for (uint32_t block = 0; block < blocks; block++) {
+        const uint32_t begin = block * BLOCK, end = place->count - begin < BLOCK ? place->count : begin + BLOCK;
+        step_thread *own = &team->each_thread[thread_index()];
+        const double start = clock_seconds();
+        if (first <= PHASE_TAKE)
+            take(setup, team, place, begin, end);
+        if (first <= PHASE_EMBED && last >= PHASE_EMBED)
+            embed(setup, team, begin, end);
+        const double embedded = clock_seconds();
+        if (first <= PHASE_DRAW && last >= PHASE_DRAW)
+            draw(setup, team, place, own, begin, end);
+        const double drawn = clock_seconds();
+        for (uint32_t e = begin; last >= PHASE_JUDGE && e < end; e++)
+            judge(setup, team, own, e);
+        own->sampling += drawn - embedded;
+        own->scoring += clock_seconds() - drawn + (embedded - start);
+    }
+}

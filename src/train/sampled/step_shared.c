@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Negatives that a batch shares: S = Φ·Ψᵀ for all of them, the loss by rows of S, which become ∂L/∂S, and
+ * ∂Φ = ∂S·Ψ, ∂Ψ = ∂Sᵀ·Φ. Where the batch's S would be large (the whole catalogue), it is made and used up in parts of
+ * some rows. Sizes of tiles do not depend on the number of threads.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "base/vector.h"
+#include "numeric/tile.h"
+#include "train/sampled/step_team.h"
+
+enum {
+    TILE_ROWS = 32,    /* examples of a task */
+    TILE_COLUMNS = 128 /* shared negatives of a task */
+};
+
+/* Draws them, and lists which places have the same item. */
+static void draw(const step_setup *setup, step_team *team, const batch_place *place)
+{
+    const uint64_t first = (uint64_t)place->sweep * setup->towers->positives.count + place->begin;
+    draw_source source = draw_source_of(setup->seed, first);
+    setup->sampler->draw_shared(setup->state, &setup->view, team->positives, place->count, &source, team->shared_room,
+                                team->shared, team->shared_log_counts, &team->shared_count);
+    for (uint32_t n = 0; n < team->shared_count; n++) {
+        const uint32_t item = team->shared[n], last = team->last_at[item];
+        team->same_before[n] = last < n && team->shared[last] == item ? last : NO_ROW;
+        team->last_at[item] = n;
+        team->shared_logs[n] = (float)team->shared_log_counts[n];
+    }
+}
+
+/* Takes an item out of a row of scores, wherever the batch has it. */
+static void refuse(const step_team *team, uint32_t item, float *scores)
+{
+    const uint32_t last = team->last_at[item];
+    if (last >= team->shared_count || team->shared[last] != item)
+        return;
+    for (uint32_t n = last; n != NO_ROW; n = team->same_before[n])
+        scores[n] = -INFINITY;
+}
+
+static void exclude(const step_setup *setup, const step_team *team, uint32_t e, float *scores)
+{
+    const positive *at = &team->positives[e];
+    if (setup->exclusion == EXCLUDE_NOTHING)
+        return;
+    refuse(team, at->item, scores);
+    if (setup->exclusion != EXCLUDE_HISTORY)
+        return;
+    const sparse_matrix *taken = &setup->towers->positives.taken;
+    for (uint64_t k = taken->indptr[at->context]; k < taken->indptr[at->context + 1]; k++)
+        refuse(team, taken->indices[k], scores);
+}
+
+VECTOR_CLONES
+static float dot(const float *a, const float *b, size_t n)
+{
+    return step_dot(a, b, n);
+}
+
+VECTOR_CLONES
+static void add_to_all(float *values, float term, size_t count)
+{
+    for (size_t n = 0; n < count; n++)
+        values[n] += term;
+}
+
+VECTOR_CLONES
+static void add_scaled(float *restrict to, float factor, const float *restrict from, size_t count)
+{
+    for (size_t n = 0; n < count; n++)
+        to[n] += factor * from[n];
+}
+
+static double sum_of(const float *values, size_t count)
+{
+    double sum = 0;
+    for (size_t n = 0; n < count; n++)
+        sum += values[n];
+    return sum;
+}
+
+/* Scores, loss, ∂S and ∂Φ of the examples begin … end − 1; scores [(end − begin) × shared_count]. */
+static void judge_rows(const step_setup *setup, step_team *team, const float *psi, uint32_t begin, uint32_t end,
+                       float *scores)
+{
+    const size_t stride = team->stride, count = team->shared_count;
+    const bool biased = stride > team->dimensions;
+    const float *logs = setup->corrected ? team->shared_logs : NULL;
+    tile_multiply_transposed(end - begin, count, stride, team->phi + begin * stride, psi, scores);
+    for (uint32_t e = begin; e < end; e++) {
+        float *row = scores + (e - begin) * count;
+        const float *own = team->item_rows + team->index[e] * stride, bias = biased ? team->context_bias[e] : 0;
+        const float score = dot(team->phi + e * stride, own, stride) + bias;
+        if (bias != 0)
+            add_to_all(row, bias, count);
+        exclude(setup, team, e, row);
+        team->losses[e] = setup->loss->row(&setup->loss_setting, score, team->positives[e].weight,
+                                           team->positives[e].disliked, count, row, logs, &team->pulls[e]);
+    }
+    tile_multiply(end - begin, stride, count, scores, psi, team->d_phi + begin * stride);
+    for (uint32_t e = begin; e < end; e++) {
+        float *d_phi = team->d_phi + e * stride;
+        add_scaled(d_phi, team->pulls[e], team->item_rows + team->index[e] * stride, stride);
+        if (biased)
+            d_phi[team->dimensions] = (float)(team->pulls[e] + sum_of(scores + (e - begin) * count, count));
+    }
+}
+
+/* The shared negatives' ψ as one matrix. */
+static const float *gather(const step_setup *setup, step_team *team, const batch_place *place)
+{
+    const size_t stride = team->stride;
+    const uint32_t *rows = team->plain_items ? team->shared : team->index + place->count;
+    const uint32_t table_rows = setup->view.items;
+    bool in_order = team->plain_items && team->shared_count == table_rows;
+    for (uint32_t n = 0; in_order && n < team->shared_count; n++)
+        in_order = team->shared[n] == n;
+    if (in_order)
+        return team->item_rows;
+    for (uint32_t n = 0; n < team->shared_count; n++)
+        memcpy(team->shared_psi + n * stride, team->item_rows + rows[n] * stride, stride * sizeof(float));
+    return team->shared_psi;
+}
+
+topn_status step_shared(topn_context *context, const step_setup *setup, step_team *team, const batch_place *place)
+{
+    topn_status status;
+    const size_t stride = team->stride;
+    const double start = clock_seconds();
+    draw(setup, team, place);
+    team->each_thread[0].draws += team->shared_count;
+    team->each_thread[0].rounds += team->shared_count;
+    const double drawn = clock_seconds();
+    TRY(step_items(context, setup, team, place));
+    const float *psi = gather(setup, team, place);
+    const size_t count = team->shared_count;
+    const int saved = threads_serial_blas_begin();
+    for (uint32_t first = 0; first < place->count; first += team->shared_rows) {
+        const uint32_t rows = place->count - first < team->shared_rows ? place->count - first : team->shared_rows,
+                       tiles = (rows + TILE_ROWS - 1) / TILE_ROWS,
+                       columns = (uint32_t)((count + TILE_COLUMNS - 1) / TILE_COLUMNS);
+#pragma omp parallel for num_threads(team->threads) schedule(dynamic, 1)
+        for (uint32_t tile = 0; tile < tiles; tile++) {
+            const uint32_t begin = tile * TILE_ROWS, end = rows - begin < TILE_ROWS ? rows : begin + TILE_ROWS;
+            judge_rows(setup, team, psi, first + begin, first + end, team->shared_scores + begin * count);
+        }
+#pragma omp parallel for num_threads(team->threads) schedule(dynamic, 1)
+        for (uint32_t tile = 0; tile < columns; tile++) {
+            const size_t begin = (size_t)tile * TILE_COLUMNS,
+                         width = count - begin < TILE_COLUMNS ? count - begin : TILE_COLUMNS;
+            tile_multiply_left_transposed(width, stride, rows, team->shared_scores + begin, count,
+                                          team->phi + first * stride, first ? 1 : 0,
+                                          team->shared_d_psi + begin * stride);
+        }
+    }
+    threads_serial_blas_end(saved);
+    team->each_thread[0].sampling += (drawn - start) * team->threads;
+    team->each_thread[0].scoring += (clock_seconds() - drawn) * team->threads;
+done:
+    return status;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/sampled/step_team.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+enum {
+    SCORES_AT_ONCE = 1 << 23, /* of shared negatives: 32 MiB */
+    TILE_ROWS = 32
+};
+
+/* Rows of scores of shared negatives that are there at a time. */
+static uint32_t rows_at_once(uint64_t batch, uint64_t shared)
+{
+    const uint64_t rows = SCORES_AT_ONCE / (shared ? shared : 1) / TILE_ROWS * TILE_ROWS,
+                   least = rows ? rows : TILE_ROWS;
+    return (uint32_t)(least < batch ? least : batch);
+}
+
+static topn_status create_threads(topn_context *context, const step_setup *setup, step_team *team)
+{
+    topn_status status;
+    const size_t m = team->each - 1;
+    TRY(ALLOCATE_ZEROED(context, (size_t)team->threads, &team->each_thread));
+    for (int thread = 0; thread < team->threads; thread++) {
+        step_thread *own = &team->each_thread[thread];
+        TRY(ALLOCATE(context, 1 + m, &own->scores));
+        TRY(ALLOCATE(context, m, &own->pulls));
+        TRY(ALLOCATE(context, m, &own->weights));
+        TRY(ALLOCATE(context, m, &own->ranks));
+        const size_t scratch = !setup->shared && setup->sampler->scratch_bytes
+                                   ? setup->sampler->scratch_bytes(setup->state, (uint32_t)m)
+                                   : 0;
+        TRY(memory_allocate_zeroed(context, scratch, 1, &own->scratch));
+    }
+done:
+    return status;
+}
+
+static topn_status create_examples(topn_context *context, const step_setup *setup, step_team *team)
+{
+    topn_status status;
+    const size_t batch = setup->batch, each = team->each, stride = team->stride;
+    TRY(ALLOCATE(context, batch, &team->positives));
+    TRY(ALLOCATE(context, batch, &team->contexts));
+    TRY(ALLOCATE(context, batch, &team->touched));
+    TRY(ALLOCATE(context, batch, &team->own));
+    TRY(ALLOCATE(context, batch * stride, &team->phi));
+    TRY(ALLOCATE(context, batch, &team->context_bias));
+    TRY(ALLOCATE(context, batch * stride, &team->d_phi));
+    TRY(ALLOCATE(context, batch * each, &team->items));
+    TRY(ALLOCATE_ZEROED(context, batch * each, &team->pulls));
+    TRY(ALLOCATE(context, batch * each, &team->example_of));
+    TRY(ALLOCATE(context, batch * (each - 1), &team->log_counts));
+    TRY(ALLOCATE(context, batch, &team->found));
+    TRY(ALLOCATE(context, batch, &team->rounds));
+    TRY(ALLOCATE(context, batch, &team->losses));
+    for (size_t n = 0; n < batch * each; n++)
+        team->example_of[n] = (uint32_t)(n / each);
+done:
+    return status;
+}
+
+static topn_status create_shared(topn_context *context, const step_setup *setup, step_team *team)
+{
+    topn_status status;
+    const size_t room = setup->negatives, stride = team->stride;
+    team->shared_room = setup->negatives;
+    team->shared_rows = rows_at_once(setup->batch, room);
+    TRY(ALLOCATE(context, room, &team->shared));
+    TRY(ALLOCATE(context, room, &team->shared_log_counts));
+    TRY(ALLOCATE(context, room, &team->shared_logs));
+    TRY(ALLOCATE_ZEROED(context, setup->view.items, &team->last_at));
+    TRY(ALLOCATE(context, room, &team->same_before));
+    TRY(ALLOCATE(context, room * stride, &team->shared_psi));
+    TRY(ALLOCATE(context, room * stride, &team->shared_d_psi));
+    TRY(ALLOCATE(context, room * team->shared_rows, &team->shared_scores));
+done:
+    return status;
+}
+
+/* Most notes of items that a batch makes, and of these the distinct ones. */
+static uint64_t most_items(uint64_t batch, uint64_t each, uint64_t shared)
+{
+    return batch * each + shared;
+}
+
+static topn_status create_towers(topn_context *context, const step_setup *setup, step_team *team)
+{
+    topn_status status = TOPN_OK;
+    const tower *contexts = &setup->towers->contexts, *items = &setup->towers->items;
+    const uint64_t notes = most_items(setup->batch, team->each, team->shared_room);
+    const uint32_t distinct = (uint32_t)(notes < setup->view.items ? notes : setup->view.items);
+    if (!team->plain_contexts)
+        TRY(tower_batch_create(context, contexts, setup->batch, &team->context_batch));
+    if (!team->plain_items) {
+        const parameter_table rows = {.rows = setup->view.items, .width = team->stride};
+        TRY(tower_batch_create(context, items, distinct, &team->item_batch));
+        TRY(row_gradients_create(context, &rows, notes, &team->slots));
+        TRY(ALLOCATE(context, distinct * team->stride, &team->psi));
+        TRY(ALLOCATE(context, distinct * team->stride, &team->d_psi));
+    }
+    team->table_count = setup->towers->table_count;
+    TRY(ALLOCATE_ZEROED(context, team->table_count, &team->gradients));
+    for (size_t table = 0; table < team->table_count; table++) {
+        const bool of_items = team->plain_items && items->fields[0].table == table;
+        TRY(row_gradients_create(context, &setup->towers->tables[table], of_items ? notes : setup->batch,
+                                 &team->gradients[table]));
+    }
+done:
+    return status;
+}
+
+topn_status step_team_create(topn_context *context, const step_setup *setup, step_team **out)
+{
+    topn_status status;
+    step_team *team;
+    const tower *contexts = &setup->towers->contexts, *items = &setup->towers->items;
+    TRY(ALLOCATE_ZEROED(context, 1, &team));
+    team->threads = context->threads;
+    team->dimensions = contexts->dimensions;
+    team->stride = contexts->stride;
+    team->plain_contexts = tower_is_plain(contexts);
+    team->plain_items = tower_is_plain(items);
+    team->each = setup->shared ? 1 : 1 + setup->negatives;
+    TRY(create_threads(context, setup, team));
+    TRY(create_examples(context, setup, team));
+    if (setup->shared)
+        TRY(create_shared(context, setup, team));
+    TRY(create_towers(context, setup, team));
+    team->item_rows = team->plain_items ? setup->towers->tables[items->fields[0].table].values : team->psi;
+    team->index = team->items;
+done:
+    if (status != TOPN_OK) {
+        step_team_free(team);
+        team = NULL;
+    }
+    *out = team;
+    return status;
+}
+
+void step_team_free(step_team *team)
+{
+    if (!team)
+        return;
+    for (int thread = 0; team->each_thread && thread < team->threads; thread++) {
+        free(team->each_thread[thread].scores);
+        free(team->each_thread[thread].pulls);
+        free(team->each_thread[thread].weights);
+        free(team->each_thread[thread].ranks);
+        free(team->each_thread[thread].scratch);
+    }
+    free(team->each_thread);
+    free(team->positives);
+    free(team->contexts);
+    free(team->touched);
+    free(team->own);
+    free(team->phi);
+    free(team->context_bias);
+    free(team->d_phi);
+    free(team->items);
+    free(team->pulls);
+    free(team->example_of);
+    free(team->log_counts);
+    free(team->found);
+    free(team->rounds);
+    free(team->losses);
+    free(team->shared);
+    free(team->shared_log_counts);
+    free(team->shared_logs);
+    free(team->last_at);
+    free(team->same_before);
+    free(team->shared_psi);
+    free(team->shared_d_psi);
+    free(team->shared_scores);
+    tower_batch_free(team->context_batch);
+    tower_batch_free(team->item_batch);
+    row_gradients_free(team->slots);
+    free(team->psi);
+    free(team->d_psi);
+    for (size_t table = 0; team->gradients && table < team->table_count; table++)
+        row_gradients_free(team->gradients[table]);
+    free(team->gradients);
+    free(team);
+}
+
+uint64_t step_team_bytes(uint64_t batch, uint64_t negatives, uint64_t items, size_t stride, bool plain_items,
+                         bool shared)
+{
+    const uint64_t each = shared ? 1 : 1 + negatives, room = shared ? negatives : 0,
+                   notes = most_items(batch, each, room), distinct = notes < items ? notes : items;
+    const uint64_t examples = batch * (sizeof(positive) + 32 + 8 * stride) + batch * each * 20,
+                   threads = 32 * (1 + negatives),
+                   in_common = room * (20 + 8 * stride + 4 * (uint64_t)rows_at_once(batch, room)) + 4 * items,
+                   slots = row_gradients_bytes((uint32_t)items, stride, notes);
+    return sizeof(step_team) + examples + threads + (shared ? in_common : 0) + slots +
+           (plain_items ? 0 : 8 * distinct * stride);
+}
