@@ -80,7 +80,8 @@ static void create_towers(const topn_data *data, const sampled_params *params, c
         .entities = data->matrix.rows,
         .factors = d,
         .dimensions = d,
-        .stride = d,
+        .stride = width_of(params),
+        .biases = params->biases, /* of rows without biases 0; of shared ones their mean */
         .bags = {bag, bag},
         .bag_count = has_strengths(data, own->shape) ? 2 : 1,
         .tables = out->tables,

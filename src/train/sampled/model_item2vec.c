@@ -32,8 +32,7 @@ static topn_status item2vec_check(topn_context *context, const topn_data *data, 
 
 static training_cost item2vec_cost(const topn_data *data, const sampled_params *params)
 {
-    const uint64_t tables =
-        4 * (uint64_t)data->matrix.columns * (2 * (uint64_t)params->factors + (params->biases ? 1 : 0));
+    const uint64_t tables = 8 * (uint64_t)data->matrix.columns * ((uint64_t)params->factors + (params->biases ? 1 : 0));
     return (training_cost){.bytes = 2 * tables + windows_bytes(data), .state_bytes = tables};
 }
 
@@ -56,7 +55,7 @@ static tower side_of(const sampled_towers *towers, size_t table, uint32_t items,
         .factors = d,
         .dimensions = d,
         .stride = towers->tables[table].width,
-        .biases = towers->tables[table].width > d,
+        .biases = params->biases,
         .fields = {{.table = table}},
         .field_count = 1,
         .tables = towers->tables,
@@ -70,7 +69,7 @@ static topn_status item2vec_create(topn_context *context, const topn_data *data,
     topn_status status;
     item2vec_own *own = NULL;
     const uint32_t items = data->matrix.columns;
-    const size_t d = (size_t)params->factors;
+    const size_t width = (size_t)params->factors + (params->biases ? 1 : 0);
     const positive_setting setting = positive_setting_of(params, ORDER_EVENTS);
     *out = (sampled_towers){0};
     TRY(data_require_events(context, data, "to train on"));
@@ -78,9 +77,9 @@ static topn_status item2vec_create(topn_context *context, const topn_data *data,
     out->own = own;
     TRY(ALLOCATE_ZEROED(context, TABLES, &out->tables));
     out->table_count = TABLES;
-    TRY(random_table(context, INPUT_TABLE, "inputs", items, d, params, params->l2, &own->values[INPUT_TABLE],
+    TRY(random_table(context, INPUT_TABLE, "inputs", items, width, params, params->l2, &own->values[INPUT_TABLE],
                      &out->tables[INPUT_TABLE]));
-    TRY(random_table(context, OUTPUT_TABLE, "outputs", items, d + (params->biases ? 1 : 0), params, item_l2_of(params),
+    TRY(random_table(context, OUTPUT_TABLE, "outputs", items, width, params, item_l2_of(params),
                      &own->values[OUTPUT_TABLE], &out->tables[OUTPUT_TABLE]));
     if (start)
         TRY(bag_start_from(context, start, data, params, out));

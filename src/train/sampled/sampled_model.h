@@ -22,7 +22,7 @@
 #include "train/sampled/tower.h"
 
 typedef struct sampled_towers {
-    tower contexts, items;
+    tower contexts, items;   /* of the same dimensions and stride */
     parameter_table *tables; /* [table_count], those of both towers; values owned by `own` */
     size_t table_count;
     positive_list positives;
