@@ -52,6 +52,10 @@ void alias_table_clear(alias_table *table)
 
 uint32_t alias_table_draw(const alias_table *table, draw_source *source)
 {
-    const uint32_t cell = draw_below(source, table->count);
-    return draw_uniform(source) < table->cells[cell].own ? cell : table->cells[cell].alias;
+    /* u·count for u in [0, 1) of 64 bits: the whole part is the cell, the rest a place in it, in steps of count/2⁶⁴. */
+    const uint64_t low = draw_word(source), high = draw_word(source);
+    const uint64_t from_low = low * table->count, from_high = high * table->count + (from_low >> 32);
+    const uint32_t cell = (uint32_t)(from_high >> 32);
+    const double place = (double)((from_high << 32 | (uint32_t)from_low) >> 11) * 0x1p-53;
+    return place < table->cells[cell].own ? cell : table->cells[cell].alias;
 }

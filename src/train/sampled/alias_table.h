@@ -21,7 +21,7 @@ typedef struct alias_table {
 /* weights [count] ≥ 0, finite, their sum > 0; entries of weight 0 are never drawn. */
 topn_status alias_table_create(topn_context *context, const double *weights, uint32_t count, alias_table *out);
 void alias_table_clear(alias_table *table);
-/* Takes three words. */
+/* Takes two words. */
 uint32_t alias_table_draw(const alias_table *table, draw_source *source);
 
 #endif

@@ -176,7 +176,7 @@ static void draw(const sampler_state *state, const sampling_view *view, const dr
             result->rounds++;
         }
         result->items[n] = j;
-        result->log_counts[n] = log(scale * weight_between(state, j, j + 1));
+        result->log_counts[n] = view->uncounted ? 0 : log(scale * weight_between(state, j, j + 1));
     }
 }
 

@@ -37,7 +37,7 @@ static void draw(const sampler_state *state, const sampling_view *view, const dr
     const uint32_t allowed = view->items - refused_count(&refused);
     result->found = result->rounds = allowed > 0 ? request->count : 0;
     result->rejected = result->violator_rounds = 0;
-    const double log_count = log((double)request->count / allowed);
+    const double log_count = view->uncounted ? 0 : log((double)request->count / allowed);
     for (uint32_t n = 0; n < result->found; n++) {
         result->items[n] = allowed_item(&refused, draw_below(source, allowed));
         result->log_counts[n] = log_count;
