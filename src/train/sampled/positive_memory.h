@@ -7,8 +7,14 @@
 
 #include "train/sampled/positives.h"
 
+/* An entry of `pairs`, in one place so that finding it takes one access to memory. */
+typedef struct event_pair {
+    uint32_t context, item;
+} event_pair;
+
 typedef struct positive_memory {
     sparse_matrix likes, dislikes; /* pairs that are none, and those that are; where there are dislikes */
+    event_pair *events;            /* [pairs], ORDER_EVENTS */
     /* ORDER_CONTEXTS: the order of one sweep, made when its first positives are taken */
     uint32_t *contexts; /* [contexts] in the order of the sweep */
     uint64_t *starts;   /* [contexts + 1] positives before each of them */

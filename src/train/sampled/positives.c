@@ -143,10 +143,11 @@ static topn_status create_order(topn_context *context, positive_list *list)
         TRY(ALLOCATE(context, (size_t)pairs->rows + 1, &memory->starts));
         return status;
     }
-    TRY(ALLOCATE(context, list->count, &list->context_of));
+    TRY(ALLOCATE(context, list->count, &memory->events));
+    memory_prefer_large_pages(memory->events, list->count * sizeof *memory->events);
     for (uint32_t row = 0; row < pairs->rows; row++)
         for (uint64_t at = pairs->indptr[row]; at < pairs->indptr[row + 1]; at++)
-            list->context_of[at] = row;
+            memory->events[at] = (event_pair){row, pairs->indices[at]};
 done:
     return status;
 }
@@ -176,6 +177,7 @@ void positives_clear(positive_list *list)
     if (memory) {
         sparse_clear(&memory->likes);
         sparse_clear(&memory->dislikes);
+        free(memory->events);
         free(memory->contexts);
         free(memory->starts);
         free(memory->sequence);
@@ -188,7 +190,6 @@ void positives_clear(positive_list *list)
         free(memory->item_factors[1]);
     }
     free(memory);
-    free(list->context_of);
     free(list->disliked);
     free(list->weights);
     free(list->item_counts);
@@ -202,7 +203,7 @@ uint64_t positives_bytes(const topn_data *data, const sparse_matrix *pairs, cons
     const bool dislikes = data->has_weights && !isnan(setting->dislike_below),
                weights = (setting->confidence != CONFIDENCE_NONE && data->has_weights) || setting->user_exponent != 0 ||
                          setting->item_exponent != 0;
-    return 4 * (uint64_t)pairs->columns + (setting->order == ORDER_CONTEXTS ? 12 * contexts : 4 * events) +
+    return 4 * (uint64_t)pairs->columns + (setting->order == ORDER_CONTEXTS ? 12 * contexts : 8 * events) +
            (weights ? 4 * events : 0) + (dislikes ? 16 * contexts + 9 * events : 0);
 }
 
@@ -258,10 +259,10 @@ static uint32_t context_at(const positive_memory *memory, uint32_t contexts, uin
     return begin;
 }
 
-static positive positive_of(const positive_list *list, uint32_t row, uint64_t pair)
+static positive positive_of(const positive_list *list, uint32_t row, uint32_t item, uint64_t pair)
 {
     return (positive){.context = row,
-                      .item = list->pairs.indices[pair],
+                      .item = item,
                       .pair = pair,
                       .weight = list->weights ? list->weights[pair] : 1,
                       .disliked = list->disliked && list->disliked[pair]};
@@ -279,25 +280,28 @@ static void take_contexts(const positive_list *list, uint64_t seed, int64_t swee
         while (begin + n >= memory->starts[at + 1])
             at++;
         const uint32_t row = memory->contexts[at];
-        out[n] = positive_of(list, row, list->pairs.indptr[row] + (begin + n - memory->starts[at]));
+        const uint64_t pair = list->pairs.indptr[row] + (begin + n - memory->starts[at]);
+        out[n] = positive_of(list, row, list->pairs.indices[pair], pair);
     }
 }
 
 static void take_events(const positive_list *list, uint64_t seed, int64_t sweep, uint64_t begin, uint32_t count,
                         positive *out)
 {
-    enum { AT_A_TIME = 256 };
+    enum { AT_A_TIME = 256, AHEAD = 32 };
+    const event_pair *events = ((const positive_memory *)list->owned)->events;
     const permutation order = permutation_of(list->count, seed, (uint64_t)sweep);
     uint64_t places[AT_A_TIME];
     for (uint32_t done = 0; done < count; done += AT_A_TIME) {
         const uint32_t some = count - done < AT_A_TIME ? count - done : AT_A_TIME;
         permutation_take(&order, begin + done, some, places);
+        for (uint32_t n = 0; n < some && n < AHEAD; n++)
+            __builtin_prefetch(events + places[n]);
         for (uint32_t n = 0; n < some; n++) {
-            __builtin_prefetch(list->context_of + places[n]);
-            __builtin_prefetch(list->pairs.indices + places[n]);
+            __builtin_prefetch(events + places[n + AHEAD < some ? n + AHEAD : n]);
+            const event_pair at = events[places[n]];
+            out[done + n] = positive_of(list, at.context, at.item, places[n]);
         }
-        for (uint32_t n = 0; n < some; n++)
-            out[done + n] = positive_of(list, list->context_of[places[n]], places[n]);
     }
 }
 

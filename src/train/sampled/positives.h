@@ -26,10 +26,9 @@ typedef struct positive_list {
     uint32_t contexts; /* entities c */
     uint32_t items;
     positive_order order;
-    sparse_matrix pairs;  /* contexts × items, ascending; borrowed or of `owned`: every pair that a sweep goes through;
-                           * values NULL: no weights */
-    uint32_t *context_of; /* [pairs]; NULL for ORDER_CONTEXTS */
-    sparse_matrix taken;  /* contexts × items, ascending: I_c, what is no negative; dislikes are not in it */
+    sparse_matrix pairs; /* contexts × items, ascending; borrowed or of `owned`: every pair that a sweep goes through;
+                          * values NULL: no weights */
+    sparse_matrix taken; /* contexts × items, ascending: I_c, what is no negative; dislikes are not in it */
     sparse_matrix dislikes; /* contexts × items, ascending: what each context disliked, be it an example or not; indptr
                              * NULL: nothing is a dislike */
     bool *disliked;         /* [pairs] or NULL = none */

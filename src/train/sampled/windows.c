@@ -13,6 +13,8 @@
 #include "train/sampled/permutation.h"
 #include "train/sampled/positive_memory.h"
 
+enum { AT_A_TIME = 256 };
+
 typedef struct timed_item {
     int64_t time;
     uint32_t item;
@@ -213,28 +215,48 @@ static void place_pair(uint64_t length, uint64_t window, uint64_t number, uint64
     *right = length - 1 - (back - row * (row + 1) / 2);
 }
 
-static positive positive_at(const positive_list *list, uint64_t pair)
+/* Users of `count` pairs, and after that their places in `sequence`: each step asks for what the next one reads. */
+static void find_users(const positive_list *list, const uint64_t *pairs, uint32_t count, uint32_t *users)
 {
     const positive_memory *memory = list->owned;
-    uint32_t user = memory->guide[pair >> memory->guide_shift];
-    while (list->window_starts[user + 1] <= pair)
-        user++;
-    const uint64_t start = list->sequence_starts[user], length = list->sequence_starts[user + 1] - start,
-                   number = pair - list->window_starts[user];
-    uint64_t left, right;
-    place_pair(length, list->window, number >> 1, &left, &right);
-    const uint64_t place = number & 1 ? right : left, other = number & 1 ? left : right;
-    positive out = {
-        .context = list->sequence[start + place], .item = list->sequence[start + other], .pair = pair, .weight = 1};
-    if (memory->item_factors[0])
-        out.weight = memory->item_factors[0][out.context] * memory->item_factors[1][out.item];
-    return out;
+    for (uint32_t n = 0; n < count; n++)
+        __builtin_prefetch(memory->guide + (pairs[n] >> memory->guide_shift));
+    for (uint32_t n = 0; n < count; n++) {
+        users[n] = memory->guide[pairs[n] >> memory->guide_shift];
+        __builtin_prefetch(list->window_starts + users[n]);
+        __builtin_prefetch(list->sequence_starts + users[n]);
+    }
+    for (uint32_t n = 0; n < count; n++)
+        while (list->window_starts[users[n] + 1] <= pairs[n])
+            users[n]++;
+}
+
+static void take_pairs(const positive_list *list, const uint64_t *pairs, uint32_t count, positive *out)
+{
+    const positive_memory *memory = list->owned;
+    uint32_t users[AT_A_TIME];
+    uint64_t places[AT_A_TIME][2];
+    find_users(list, pairs, count, users);
+    for (uint32_t n = 0; n < count; n++) {
+        const uint64_t start = list->sequence_starts[users[n]], length = list->sequence_starts[users[n] + 1] - start,
+                       number = pairs[n] - list->window_starts[users[n]];
+        uint64_t left, right;
+        place_pair(length, list->window, number >> 1, &left, &right);
+        places[n][0] = start + (number & 1 ? right : left);
+        places[n][1] = start + (number & 1 ? left : right);
+        __builtin_prefetch(list->sequence + places[n][0]);
+    }
+    for (uint32_t n = 0; n < count; n++) {
+        const uint32_t from = list->sequence[places[n][0]], to = list->sequence[places[n][1]];
+        out[n] = (positive){.context = from, .item = to, .pair = pairs[n], .weight = 1};
+        if (memory->item_factors[0])
+            out[n].weight = memory->item_factors[0][from] * memory->item_factors[1][to];
+    }
 }
 
 void windows_take(const positive_list *list, uint64_t seed, int64_t sweep, uint64_t begin, uint32_t count,
                   positive *out)
 {
-    enum { AT_A_TIME = 256 };
     const positive_memory *memory = list->owned;
     const permutation order = permutation_of(list->count, seed, (uint64_t)sweep);
     uint64_t pairs[AT_A_TIME];
@@ -246,8 +268,7 @@ void windows_take(const positive_list *list, uint64_t seed, int64_t sweep, uint6
     for (uint32_t done = 0; done < count; done += AT_A_TIME) {
         const uint32_t some = count - done < AT_A_TIME ? count - done : AT_A_TIME;
         permutation_take(&order, begin + done, some, pairs);
-        for (uint32_t n = 0; n < some; n++)
-            out[done + n] = positive_at(list, pairs[n]);
+        take_pairs(list, pairs, some, out + done);
     }
 }
 
