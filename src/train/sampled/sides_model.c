@@ -17,10 +17,12 @@ typedef struct sides_own {
     alternating_params params;
 } sides_own;
 
-/* A new user's row is fitted to labels 1 of what he took and 0 of everything else. */
+/* A new user's row is fitted to labels 1 of what he took and 0 of everything else, or, where these have no weight, to
+ * differences of 1 between the two. */
 static alternating_params least_squares(const sampled_params *params)
 {
     return (alternating_params){
+        .loss = params->fold_in_unobserved == 0, /* pairwise */
         .l2 = params->fold_in_l2,
         .l2_exponent = 1,
         .unobserved_weight = params->fold_in_unobserved,
@@ -132,6 +134,8 @@ topn_status sides_model_create(topn_context *context, const topn_data *data, con
     out->own = own;
     own->params = least_squares(params);
     own->problem.loss = alternating_square_loss(&own->params);
+    if (own->problem.loss.pairwise)
+        own->problem.loss.l2 *= data->item_ids.count; /* as problem_create has it */
     TRY(sides_create(context, data, &own->params, shape->kind, shape->contexts, NULL, own->problem.sides));
     TRY(create_weights(context, data, events, &own->problem));
     if (start)
