@@ -25,7 +25,8 @@ sampled_choice sampled_choose(const sampled_params *params)
     if (!choice.surrogate)
         choice.surrogate = surrogate_find("logistic");
     choice.sampling.margin = params->margin;
-    choice.shared = choice.sampler->shared_only || params->shared_negatives;
+    choice.traits = sampler_traits_of(choice.sampler, &choice.sampling);
+    choice.shared = choice.traits.shared_only || params->shared_negatives;
     const bool counted = choice.sampler->probability || choice.sampler->shared_probability;
     choice.corrected = params->correction == CORRECTION_AUTO ? choice.loss->corrected && counted
                                                              : params->correction == CORRECTION_LOG_Q;
@@ -63,13 +64,16 @@ static topn_status check_loss(topn_context *context, const sampled_params *param
 static topn_status check_sampler(topn_context *context, const topn_data *data, const sampled_params *params,
                                  const sampled_choice *choice)
 {
+    topn_status status = TOPN_OK;
     const sampler *by = choice->sampler;
     const bool warp = strcmp(by->name, "warp") == 0;
     if (warp && strcmp(choice->loss->name, "pairwise") != 0)
         return fail(context, TOPN_ERROR_OPTION,
                     "--sampler warp looks for items that a positive should be ahead of: use --loss pairwise, or "
                     "another --sampler");
-    if (params->shared_negatives && !by->shareable && !by->shared_only)
+    if (by->check)
+        TRY(by->check(context, &choice->sampling, data->matrix.columns));
+    if (params->shared_negatives && !choice->traits.shareable && !choice->traits.shared_only)
         return fail(context, TOPN_ERROR_OPTION,
                     "--sampler %s draws for each context anew: leave out --shared-negatives, or use a sampler such as "
                     "uniform or popularity",
@@ -84,7 +88,8 @@ static topn_status check_sampler(topn_context *context, const topn_data *data, c
                     "--batch %lld with --negatives %lld makes more than %d pairs: use a smaller --batch, or "
                     "--shared-negatives",
                     (long long)params->batch, (long long)params->negatives, (int)MOST_PAIRS);
-    return by->check ? by->check(context, &choice->sampling, data->matrix.columns) : TOPN_OK;
+done:
+    return status;
 }
 
 topn_status sampled_check(topn_context *context, const topn_data *data, const void *raw)

@@ -181,6 +181,21 @@ done:
     return status;
 }
 
+/* As the part that wants it most often. */
+static uint64_t refresh_after(const sampler_params *params, uint32_t items)
+{
+    mixture_parts parts;
+    uint64_t least = (uint64_t)(items * log2(items + 1.0)) + 1;
+    if (parse_parts(NULL, params->mixture, &parts) != TOPN_OK)
+        return least;
+    for (int k = 0; k < parts.count; k++) {
+        const sampler *part = parts.samplers[k];
+        const uint64_t its = part->refresh_after != NULL ? part->refresh_after(params, items) : least;
+        least = its < least ? its : least;
+    }
+    return least;
+}
+
 static size_t scratch_bytes(const sampler_state *state, uint32_t count)
 {
     size_t most = 0;
@@ -318,6 +333,7 @@ const sampler sampler_mixture = {
     .free = free_state,
     .bytes = bytes,
     .refresh = refresh,
+    .refresh_after = refresh_after,
     .draw = draw,
     .scratch_bytes = scratch_bytes,
     .draw_shared = draw_shared,

@@ -8,6 +8,7 @@
  * Examples together share their candidates, which makes their scores a product of matrices; what one of them refuses is
  * passed over for it alone.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,6 +248,16 @@ static topn_status refresh(topn_context *context, sampler_state *state, const sa
     return asks ? state->first->refresh(context, state->first_state, view) : TOPN_OK;
 }
 
+/* Candidates are scored by the rows as they are where items have rows; where not, by rows made anew as often as making
+ * them costs no more than scoring, or as the first pass wants it. */
+static uint64_t refresh_after(const sampler_params *params, uint32_t items)
+{
+    const sampler *first = candidates_of(params, items) < items ? sampler_find(params->candidates_from) : NULL;
+    const uint64_t own = (uint64_t)(items * log2(items + 1.0)) + 1;
+    const uint64_t its = first != NULL && first->refresh_after != NULL ? first->refresh_after(params, items) : own;
+    return its < own ? its : own;
+}
+
 static uint64_t bytes(const sampler_params *params, const topn_data *data, size_t dimensions)
 {
     const sampler *first = sampler_find(params->candidates_from);
@@ -270,6 +281,7 @@ const sampler sampler_two_pass = {
     .free = free_state,
     .bytes = bytes,
     .refresh = refresh,
+    .refresh_after = refresh_after,
     .draw = draw,
     .draw_together = draw_together,
     .scratch_bytes = scratch_bytes,

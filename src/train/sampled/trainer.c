@@ -154,7 +154,8 @@ static uint64_t refresh_batches(const trainer *at)
 {
     const sampler *by = at->choice.sampler;
     const uint64_t count = at->towers.positives.count;
-    if (!by->refresh && !(at->snapshot && (by->needs_model || by->needs_scores)))
+    const sampler_traits *traits = &at->choice.traits;
+    if ((!by->refresh || traits->live) && !(at->snapshot && (traits->needs_model || traits->needs_scores)))
         return UINT64_MAX;
     const double items = at->setup.view.items;
     double positives = by->refresh_after ? (double)by->refresh_after(&at->choice.sampling, at->setup.view.items)

@@ -19,6 +19,7 @@ typedef struct sampled_choice {
     const optimizer *optimizer;
     const schedule *schedule;
     sampler_params sampling; /* texts borrowed from the options */
+    sampler_traits traits;   /* of the sampler with these */
     exclusion exclusion;
     bool shared, corrected;
 } sampled_choice;
