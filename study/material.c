@@ -39,8 +39,10 @@ static void material_clear(material *old)
     topn_options_free(old->reader);
     topn_split_free(old->shared);
     topn_split_free(old->split);
-    topn_data_free(old->owned[0]);
-    topn_data_free(old->owned[1]);
+    topn_split_free(old->outer);
+    for (size_t i = 0; i < 4; i++)
+        topn_data_free(old->files[i]);
+    topn_data_free(old->test);
     topn_data_free(old->all);
     *old = (material){0};
 }
@@ -76,31 +78,61 @@ static char *key_of(const json_t *settings)
     return text;
 }
 
-static topn_status read_prefix(study *work, const char *prefix, material *out)
+/* Reads PREFIX-seen.tsv and PREFIX-hidden.tsv to files [2]. */
+static topn_status read_prefix(study *work, const char *prefix, topn_data **files)
 {
     static const char *const parts[] = {"seen", "hidden"};
     topn_status status = TOPN_OK;
     for (size_t i = 0; i < 2; i++) {
         char path[4096];
         snprintf(path, sizeof path, "%s-%s.tsv", prefix, parts[i]);
-        STUDY_TRY(study_check(work, topn_data_read(work->context, path, NULL, &out->owned[i])));
+        STUDY_TRY(study_check(work, topn_data_read(work->context, path, NULL, &files[i])));
     }
-    out->train = out->all;
-    out->seen = out->owned[0];
-    out->hidden = out->owned[1];
 done:
     return status;
 }
 
-static topn_status split(study *work, const material_source *from, material *out)
+/* Puts the test part away. */
+static topn_status split_outer(study *work, const material_source *from, material *out)
 {
-    topn_status status;
+    topn_status status = TOPN_OK;
+    out->full = out->all;
+    if (from->test_prefix) {
+        STUDY_TRY(read_prefix(work, from->test_prefix, out->files + 2));
+        out->test_seen = out->files[2];
+        out->test_hidden = out->files[3];
+    }
+    if (!from->outer)
+        goto done;
     if (from->test)
-        STUDY_TRY(study_check(work, topn_data_read(work->context, from->test, out->reader, &out->owned[0])));
-    STUDY_TRY(study_check(work, topn_data_split(work->context, out->all, out->owned[0], from->split, &out->split)));
-    out->train = topn_split_part(out->split, TOPN_PART_TRAIN);
-    out->seen = topn_split_part(out->split, TOPN_PART_VALIDATION_SEEN);
-    out->hidden = topn_split_part(out->split, TOPN_PART_VALIDATION_HIDDEN);
+        STUDY_TRY(study_check(work, topn_data_read(work->context, from->test, out->reader, &out->test)));
+    STUDY_TRY(study_check(work, topn_data_split(work->context, out->all, out->test, from->outer, &out->outer)));
+    out->full = topn_split_part(out->outer, TOPN_PART_TRAIN);
+    out->seen = topn_split_part(out->outer, TOPN_PART_VALIDATION_SEEN);
+    out->hidden = topn_split_part(out->outer, TOPN_PART_VALIDATION_HIDDEN);
+    out->test_seen = topn_split_part(out->outer, TOPN_PART_TEST_SEEN);
+    out->test_hidden = topn_split_part(out->outer, TOPN_PART_TEST_HIDDEN);
+done:
+    return status;
+}
+
+/* What trials are trained on and judged by. */
+static topn_status split_inner(study *work, const material_source *from, material *out)
+{
+    topn_status status = TOPN_OK;
+    out->train = out->full;
+    if (out->hidden)
+        goto done;
+    if (from->prefix) {
+        STUDY_TRY(read_prefix(work, from->prefix, out->files));
+        out->seen = out->files[0];
+        out->hidden = out->files[1];
+    } else if (from->split) {
+        STUDY_TRY(study_check(work, topn_data_split(work->context, out->full, NULL, from->split, &out->split)));
+        out->train = topn_split_part(out->split, TOPN_PART_TRAIN);
+        out->seen = topn_split_part(out->split, TOPN_PART_VALIDATION_SEEN);
+        out->hidden = topn_split_part(out->split, TOPN_PART_VALIDATION_HIDDEN);
+    }
 done:
     return status;
 }
@@ -112,10 +144,8 @@ static topn_status fill(study *work, const material_source *from, const json_t *
     STUDY_TRY(options_copy(work, TOPN_KIND_READER, "reader", from->reader, &out->reader));
     STUDY_TRY(settings_apply(work, settings, true, out->reader));
     STUDY_TRY(study_check(work, topn_data_read(work->context, from->data, out->reader, &out->all)));
-    if (from->split)
-        STUDY_TRY(split(work, from, out));
-    else
-        STUDY_TRY(read_prefix(work, from->prefix, out));
+    STUDY_TRY(split_outer(work, from, out));
+    STUDY_TRY(split_inner(work, from, out));
     out->share = 1;
     out->part_train = out->train;
 done:

@@ -10,23 +10,31 @@
 
 #include "study/study.h"
 
+/* Events are put away for the test by `outer` first, what is left is held back from trials by `split`:
+ *
+ *     all ──outer──▶ full ──split──▶ train, seen, hidden        an outer protocol that makes validation parts
+ *              └───▶ test_seen, test_hidden                     itself takes the place of split
+ */
 typedef struct material_source {
     const char *data;           /* file with the events */
     const topn_options *reader; /* of TOPN_KIND_READER */
-    const topn_options *split;  /* of TOPN_KIND_SPLIT; NULL: train on all, judge by `prefix` */
-    const char *test;           /* file of given test events, for the protocol "fixed", or NULL */
+    const topn_options *outer;  /* of TOPN_KIND_SPLIT; NULL: no test part */
+    const char *test;           /* file of given test events, for an outer protocol "fixed", or NULL */
+    const topn_options *split;  /* of TOPN_KIND_SPLIT; NULL: judge by `prefix` */
     const char *prefix;         /* PREFIX-seen.tsv and PREFIX-hidden.tsv, in place of a protocol; or NULL */
+    const char *test_prefix;    /* the same in place of an outer protocol */
 } material_source;
 
 typedef struct material {
     char *key;
     topn_options *reader; /* as it was read with */
-    topn_data *all;
-    topn_split *split; /* NULL with a prefix */
-    topn_data *owned[2];
-    const topn_data *train; /* to train on while tuning */
-    const topn_data *seen;  /* to judge trials by: the validation parts */
-    const topn_data *hidden;
+    topn_data *all, *test;
+    topn_split *outer, *split;
+    topn_data *files[4];            /* of the prefixes */
+    const topn_data *full;          /* what final models are trained on */
+    const topn_data *train;         /* what trials are trained on … */
+    const topn_data *seen, *hidden; /* … and judged by */
+    const topn_data *test_seen, *test_hidden;
     topn_split *shared; /* of which part_train is a share of the users of train */
     double share;
     const topn_data *part_train;

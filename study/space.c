@@ -91,24 +91,34 @@ done:
     return status;
 }
 
+/* A number and what stands behind it, up to `length` characters; the unit is a copy. */
+static bool parse_end(const char *text, size_t length, double *number, char **unit)
+{
+    char copy[64], *end;
+    if (length >= sizeof copy)
+        return false;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    *number = strtod(copy, &end);
+    *unit = strdup(end);
+    return end != copy && *unit;
+}
+
 /* "7d..365d log" → low 7, high 365, unit d, LOG. */
 static bool parse_range(const char *text, dimension *out)
 {
-    char *end;
-    out->low = strtod(text, &end);
-    const size_t unit = strcspn(end, ".");
-    if (end == text || strncmp(end + unit, "..", 2) != 0)
+    const char *dots = strstr(text, "..");
+    char *unit = NULL;
+    if (!dots || !parse_end(text, (size_t)(dots - text), &out->low, &out->unit))
         return false;
-    out->unit = strndup(end, unit);
-    text = end + unit + 2;
-    out->high = strtod(text, &end);
-    if (!out->unit || end == text || strncmp(end, out->unit, unit) != 0)
-        return false;
-    end += unit;
-    end += strspn(end, " ");
-    out->scale = strcmp(end, "log") == 0 ? TOPN_SEARCH_LOG : TOPN_SEARCH_LINEAR;
-    return (!*end || strcmp(end, "log") == 0 || strcmp(end, "linear") == 0) && out->low < out->high &&
-           isfinite(out->high - out->low) && (out->low > 0 || out->scale == TOPN_SEARCH_LINEAR);
+    const size_t length = strcspn(dots + 2, " ");
+    const char *scale = dots + 2 + length + strspn(dots + 2 + length, " ");
+    bool fits = parse_end(dots + 2, length, &out->high, &unit) && strcmp(unit, out->unit) == 0;
+    free(unit);
+    out->scale = strcmp(scale, "log") == 0 ? TOPN_SEARCH_LOG : TOPN_SEARCH_LINEAR;
+    fits = fits && (!*scale || strcmp(scale, "log") == 0 || strcmp(scale, "linear") == 0);
+    return fits && out->low < out->high && isfinite(out->high - out->low) &&
+           (out->low > 0 || out->scale == TOPN_SEARCH_LINEAR);
 }
 
 static void write_value(const dimension *of, double value, char out[64])

@@ -107,11 +107,11 @@ static topn_status train(study *work, const trial_job *job, trial_outcome *out)
 static topn_status evaluation_options(study *work, const trial_job *job, topn_options **out)
 {
     topn_status status;
-    char count[24];
-    snprintf(count, sizeof count, "%zu", job->bootstrap);
     STUDY_TRY(topn_options_create(work->context, TOPN_KIND_EVALUATION, "evaluation", out));
     STUDY_TRY(topn_options_set(work->context, *out, "metrics", job->metrics));
-    STUDY_TRY(topn_options_set(work->context, *out, "bootstrap", count));
+    STUDY_TRY(topn_options_set(work->context, *out, "bootstrap", "0"));
+    if (job->by_user)
+        STUDY_TRY(topn_options_set(work->context, *out, "per-context", "no"));
 done:
     return status;
 }

@@ -16,7 +16,7 @@ typedef struct trial_job {
     const topn_options *reader; /* recorded in the model */
     uint64_t seed;
     const char *metrics; /* "ndcg@100,coverage"; the first is the value. NULL: train only */
-    size_t bootstrap;    /* resamples for intervals, 0 = none */
+    bool by_user;        /* a list a user, even where events have contexts: all methods compare */
     const topn_data *train, *seen, *hidden;
     const topn_data *stop_seen, *stop_hidden; /* for methods that improve sweep by sweep; NULL = no early stopping */
     const char *stop_metric;

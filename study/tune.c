@@ -218,8 +218,11 @@ static topn_status train_final(run *of, topn_options **options, json_t **facts, 
     STUDY_TRY(arm_final_options(of->work, one, trial, options));
     STUDY_TRY(materials_get(of->work, of->on.data, settings, 1, &with));
     study_say(of->work, "training %s on all events", one->method);
-    const trial_job job = {
-        .method = one->method, .options = *options, .reader = with->reader, .seed = of->work->seed, .train = with->all};
+    const trial_job job = {.method = one->method,
+                           .options = *options,
+                           .reader = with->reader,
+                           .seed = of->work->seed,
+                           .train = with->full};
     STUDY_TRY(trial_run(of->work, &job, &outcome));
     if (!outcome.model)
         STUDY_TRY(

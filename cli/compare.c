@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "new_file.h"
+#include "progress.h"
+#include "session.h"
+#include "study/compare.h"
+#include "study/experiment.h"
+#include "study/rendering.h"
+#include "text.h"
+
+static const own_option own_options[] = {
+    {"output", 'o', "PREFIX", "",
+     "writes PREFIX.json, .txt, .csv, .tex and .html; default: EXPERIMENT without its ending"},
+    {"journal", 0, "FILE", "",
+     "where every training is written before and after it; the same command goes on from it; default: PREFIX.trials"},
+    {"verify", 0, "REPORT", "",
+     "do what the report (its .json) says anew, and fail where the data, an option or a result is another"},
+};
+
+static void say(const char *line)
+{
+    inform("%s", line);
+}
+
+static int study_code(const study *work, topn_status status)
+{
+    return status == TOPN_OK ? CODE_DONE
+                             : complain(status == TOPN_ERROR_OPTION      ? CODE_USAGE
+                                        : status == TOPN_ERROR_CANCELLED ? CODE_CANCELLED
+                                                                         : CODE_FAILED,
+                                        "%s", work->message);
+}
+
+static int write_one(const char *prefix, const rendering *form, const json_t *report)
+{
+    new_file file;
+    char *path = need_format("%s.%s", prefix, form->ending);
+    const int code = new_file_open(path, &file);
+    free(path);
+    if (code != CODE_DONE)
+        return code;
+    form->write(file.stream, report);
+    return new_file_close(&file, !ferror(file.stream));
+}
+
+static int write_all(const char *prefix, const json_t *report)
+{
+    int code = CODE_DONE;
+    for (size_t i = 0; rendering_at(i); i++)
+        STEP(write_one(prefix, rendering_at(i), report));
+done:
+    return code;
+}
+
+static int run_plan(study *work, const json_t *plan, const char *journal_path, json_t **report)
+{
+    const topn_status status = compare_run(work, plan, journal_path, report);
+    if (status == TOPN_ERROR_CANCELLED)
+        return complain(CODE_CANCELLED, "cancelled; %s holds what has ended: the same command goes on from there",
+                        journal_path);
+    return study_code(work, status);
+}
+
+/* "comparison" for "runs/comparison.yaml", beside it. */
+static char *prefix_of(const char *path)
+{
+    char *prefix = need_text(path);
+    char *slash = strrchr(prefix, '/'), *dot = strrchr(prefix, '.');
+    if (dot && dot != prefix && (!slash || dot > slash + 1))
+        *dot = '\0';
+    return prefix;
+}
+
+static int verify(struct session *session, study *work, const char *path)
+{
+    json_error_t fault;
+    int code = CODE_DONE;
+    json_t *before = json_load_file(path, 0, &fault), *now = NULL, *lines = NULL;
+    const char *given = session_value(session, "journal");
+    char *book = given && *given ? need_text(given) : need_format("%s.verify", path);
+    if (!before)
+        STEP(complain(CODE_FAILED, "%s:%d: %s", path, fault.line, fault.text));
+    if (!json_is_object(json_object_get(before, "plan")))
+        STEP(complain(CODE_FAILED, "%s is not the .json report of a comparison", path));
+    STEP(run_plan(work, json_object_get(before, "plan"), book, &now));
+    progress_clear();
+    lines = compare_differences(before, now);
+    for (size_t i = 0; i < json_array_size(lines); i++)
+        complain(CODE_FAILED, "%s", json_string_value(json_array_get(lines, i)));
+    if (json_array_size(lines)) {
+        code = CODE_FAILED;
+        goto done;
+    }
+    printf("%s: data, options, results and tests are the same\n", path);
+    if (!(given && *given))
+        unlink(book);
+done:
+    free(book);
+    json_decref(before);
+    json_decref(now);
+    json_decref(lines);
+    return code;
+}
+
+static int compare(struct session *session, study *work, const char *path)
+{
+    const char *output = session_value(session, "output"), *given = session_value(session, "journal");
+    json_t *plan = NULL, *report = NULL;
+    char *prefix = output && *output ? need_text(output) : prefix_of(path);
+    char *book = given && *given ? need_text(given) : need_format("%s.trials", prefix), *first = NULL;
+    int code;
+    first = need_format("%s.json", prefix);
+    STEP(session_output_check(first));
+    STEP(study_code(work, experiment_read(work, path, &plan)));
+    STEP(run_plan(work, plan, book, &report));
+    STEP(write_all(prefix, report));
+    progress_clear();
+    rendering_find(session->format == OUTPUT_JSON  ? "json"
+                   : session->format == OUTPUT_CSV ? "csv"
+                                                   : "text")
+        ->write(stdout, report);
+done:
+    free(prefix);
+    free(book);
+    free(first);
+    json_decref(plan);
+    json_decref(report);
+    return code;
+}
+
+static int run(struct session *session)
+{
+    const char *report = session_value(session, "verify"), *path = session_operand(session, 0);
+    study work = {.context = session->context, .progress = progress_show, .say = say, .deadline = INFINITY};
+    int code;
+    STEP(session_apply(session, NULL));
+    work.machine = session->options[TOPN_KIND_CONTEXT];
+    if (report && *report) {
+        if (path)
+            STEP(complain(CODE_USAGE, "with --verify the report says what is done: topn compare --verify REPORT"));
+        STEP(verify(session, &work, report));
+    } else if (!path) {
+        STEP(complain(CODE_USAGE, "missing argument; usage: topn compare EXPERIMENT.yaml, or --verify REPORT"));
+    } else {
+        STEP(compare(session, &work, path));
+    }
+done:
+    return code;
+}
+
+const struct command command_compare = {
+    .name = "compare",
+    .summary = "several methods on the same data, tuned where asked, with tests and a report",
+    .usage = "EXPERIMENT.yaml [-o PREFIX]\n--verify REPORT.json",
+    .description =
+        "Reads from a YAML file which data, protocol, methods, search spaces, metrics and seeds are compared, tunes "
+        "the methods that have a search space on a part of the training events, trains all and measures them on the "
+        "test part. The report has intervals, paired tests corrected for many comparisons, seconds, memory, bytes and "
+        "coverage; every option, the data's fingerprint, the version and the machine.\n\n"
+        "What has ended is in the journal, so the same command goes on where a killed one ended. The seeds are those "
+        "of the file, whatever --seed says.",
+    .example = "topn compare experiment.yaml\ntopn compare experiment.yaml -o runs/films --format csv\n"
+               "topn compare --verify runs/films.json",
+    .options = own_options,
+    .option_count = sizeof own_options / sizeof *own_options,
+    .kinds = 0,
+    .results = true,
+    .minimum_operands = 0,
+    .maximum_operands = 1,
+    .run = run,
+};
