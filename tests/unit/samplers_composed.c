@@ -130,6 +130,7 @@ static void together_candidates_are_shared(void **unused)
         const exclusion kind = exclusions[at / 2];
         const sampler *tried = sampler_find("two-pass"), *first = sampler_find("popularity");
         made->params.candidates = sizes[at % 2];
+        made->params.shared_candidates = true;
         sampler_state *state = sampling_start(made, tried, kind), *first_state = sampling_start(made, first, kind);
         draw_request requests[SAMPLING_CONTEXTS];
         draw_result results[SAMPLING_CONTEXTS];
@@ -153,6 +154,36 @@ static void together_candidates_are_shared(void **unused)
         tried->free(state);
         sampling_problem_free(made);
     }
+}
+
+/* Not shared, each has candidates of its own, one after the other from the one source. */
+static void together_candidates_may_be_their_own(void **unused)
+{
+    enum { COUNT = 6 };
+    uint32_t items[SAMPLING_CONTEXTS][COUNT], alone[COUNT];
+    double log_counts[SAMPLING_CONTEXTS][COUNT], more[COUNT];
+    draw_request requests[SAMPLING_CONTEXTS];
+    draw_result results[SAMPLING_CONTEXTS];
+    (void)unused;
+    sampling_problem *made = whole_problem(ITEMS);
+    const sampler *tried = sampler_find("two-pass");
+    sampler_state *state = sampling_start(made, tried, EXCLUDE_HISTORY);
+    void *scratch = test_malloc(tried->scratch_bytes(state, COUNT));
+    draw_source source = draw_source_of(3, 8), again = source;
+    for (uint32_t c = 0; c < SAMPLING_CONTEXTS; c++) {
+        requests[c] = sampling_request(made, c, false, COUNT);
+        results[c] = (draw_result){.items = items[c], .log_counts = log_counts[c]};
+    }
+    tried->draw_together(state, &made->view, requests, SAMPLING_CONTEXTS, &source, scratch, results);
+    for (uint32_t c = 0; c < SAMPLING_CONTEXTS; c++) {
+        draw_result wanted = {.items = alone, .log_counts = more};
+        tried->draw(state, &made->view, &requests[c], &again, scratch, &wanted);
+        assert_int_equal(results[c].found, wanted.found);
+        assert_memory_equal(items[c], alone, wanted.found * sizeof *alone);
+    }
+    test_free(scratch);
+    tried->free(state);
+    sampling_problem_free(made);
 }
 
 static void scores_of_no_number_are_never_kept(void **unused)
@@ -325,6 +356,7 @@ static void wrong_options_say_what_would_be_right(void **unused)
         {"two-pass", "uniform:1", "warp", "warp", "popularity"},
         {"two-pass", "uniform:1", "in-batch", "in-batch", "popularity"},
         {"two-pass", "in-batch:1,uniform:1", "mixture", "mixture", "popularity"},
+        {"two-pass", "adaptive:1,uniform:1", "mixture", "--shared-candidates", "popularity"},
     };
     (void)unused;
     sampling_problem *made = sampling_problem_make(ITEMS);
@@ -332,6 +364,7 @@ static void wrong_options_say_what_would_be_right(void **unused)
         const sampler *tried = sampler_find(wrong[at].sampler);
         strcpy(made->mixture, wrong[at].mixture);
         strcpy(made->from, wrong[at].from);
+        made->params.shared_candidates = strcmp(wrong[at].part, "--shared-candidates") == 0;
         const topn_status status = tried->check(&made->context, &made->params, ITEMS);
         const char *said = made->context.message;
         if (status != TOPN_ERROR_OPTION || !strstr(said, wrong[at].part) || !strstr(said, wrong[at].right))
@@ -403,6 +436,7 @@ int main(void)
         cmocka_unit_test(two_passes_over_all_items_give_the_hardest),
         cmocka_unit_test(two_passes_keep_the_best_candidates),
         cmocka_unit_test(together_candidates_are_shared),
+        cmocka_unit_test(together_candidates_may_be_their_own),
         cmocka_unit_test(scores_of_no_number_are_never_kept),
         cmocka_unit_test(a_mixture_is_the_sum_of_its_parts),
         cmocka_unit_test(batches_draw_their_own_positives),

@@ -114,6 +114,9 @@ static const option_row rows[] = {
                    "M of the sampler two-pass: items drawn first, of which the highest scores stay; 0 = all items"),
     OPTION_TEXT(sampled_params, sampling.candidates_from, "candidates-from", "uniform",
                 "sampler that two-pass draws its candidates from"),
+    OPTION_BOOLEAN(sampled_params, sampling.shared_candidates, "shared-candidates", false,
+                   "two-pass: 64 positives have the same candidates, scored by one product of matrices: faster, but "
+                   "less varied"),
     OPTION_TEXT(sampled_params, sampling.mixture, "mixture", "uniform:0.5,popularity:0.5",
                 "of the sampler mixture: samplers and their shares"),
     OPTION_INTEGER(sampled_params, sampling.most_rounds, "most-rounds", 0, 0, 4294967295,

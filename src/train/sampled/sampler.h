@@ -47,6 +47,7 @@ typedef struct sampler_params {
     double rank_scale;          /* γ of adaptive, as a share of |I| */
     int64_t candidates;         /* M of two-pass; 0 = |I| */
     char *candidates_from;      /* sampler that two-pass draws its M from */
+    bool shared_candidates;     /* examples drawn together have the same M candidates */
     char *mixture;              /* "uniform:0.5,popularity:0.5" */
     double margin;              /* of warp */
     int64_t most_rounds;        /* of warp; 0 = |I| − 1 */

@@ -5,8 +5,8 @@
  * are candidates, and the negatives are the m hardest there are. How likely an item is drawn is not known: log_counts
  * are 0.
  *
- * Examples together share their candidates, which makes their scores a product of matrices; what one of them refuses is
- * passed over for it alone.
+ * Examples drawn together may have their candidates in common, as the paper has it, which makes their scores a product
+ * of matrices; what one of them refuses is passed over for it alone.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ struct sampler_state {
     uint32_t candidates;  /* M */
     const sampler *first; /* NULL: all items are candidates */
     sampler_state *first_state;
-    bool shareable; /* `first` can share its draws */
+    bool shared; /* examples drawn together have their candidates in common */
     size_t stride;
 };
 
@@ -172,7 +172,7 @@ static void draw_together(const sampler_state *state, const sampling_view *view,
                           uint32_t request_count, draw_source *source, void *scratch, draw_result *results)
 {
     workplace work;
-    if (state->first != NULL && !state->shareable) {
+    if (!state->shared) {
         for (uint32_t r = 0; r < request_count; r++)
             draw(state, view, &requests[r], source, scratch, &results[r]);
         return;
@@ -208,6 +208,11 @@ static topn_status check(topn_context *context, const sampler_params *params, ui
     if (sampler_traits_of(first, params).shared_only)
         return fail(context, TOPN_ERROR_OPTION,
                     "--candidates-from \"%s\" draws for whole batches only; take uniform or popularity", name);
+    if (params->shared_candidates && !sampler_traits_of(first, params).shareable)
+        return fail(context, TOPN_ERROR_OPTION,
+                    "--candidates-from \"%s\" draws for each context anew; leave out --shared-candidates, or take "
+                    "uniform or popularity",
+                    name);
 done:
     return status;
 }
@@ -229,11 +234,11 @@ static topn_status create(topn_context *context, const sampler_params *params, e
     state->kind = kind;
     state->stride = view->item_stride;
     state->candidates = candidates_of(params, view->items);
+    state->shared = params->shared_candidates || state->candidates == view->items;
     if (state->candidates < view->items) {
         const sampler *first = sampler_find(params->candidates_from);
         TRY(first->create(context, params, kind, view, &state->first_state));
         state->first = first;
-        state->shareable = sampler_traits_of(first, params).shareable;
     }
     *out = state;
     state = NULL;

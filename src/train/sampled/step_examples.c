@@ -61,36 +61,74 @@ static float one_dot(const float *a, const float *b, size_t n)
     return step_dot(a, b, n);
 }
 
+static draw_request request_of(const step_setup *setup, const step_team *team, uint32_t e)
+{
+    const sampling_view *view = &setup->view;
+    const positive *at = &team->positives[e];
+    draw_request request = {.context = at->context,
+                            .item = at->item,
+                            .pair = at->pair,
+                            .phi = team->phi + e * team->stride,
+                            .count = team->each - 1};
+    if (setup->sampler->needs_scores)
+        request.score = (double)one_dot(request.phi, view->item_rows + at->item * view->item_stride, view->item_stride);
+    return request;
+}
+
+/* Where an example's draws go. */
+static draw_result result_of(const step_team *team, uint32_t e)
+{
+    return (draw_result){.items = team->items + (size_t)e * team->each + 1,
+                         .log_counts = team->log_counts + (size_t)e * (team->each - 1)};
+}
+
+/* Takes note of what was drawn for an example. */
+static void note_drawn(step_team *team, step_thread *own, uint32_t e, const draw_result *result)
+{
+    uint32_t *items = team->items + (size_t)e * team->each;
+    for (uint32_t n = result->found; n < team->each - 1; n++)
+        items[1 + n] = NO_ROW;
+    team->found[e] = result->found;
+    team->rounds[e] = result->violator_rounds;
+    own->draws += result->found;
+    own->rounds += result->rounds;
+    own->rejected += result->rejected;
+    own->alone += result->found == 0;
+    for (uint32_t n = 0; team->plain_items && result->found < FEW_ITEMS && n <= result->found; n++)
+        fetch(team->item_rows + items[n] * team->stride, team->stride);
+}
+
+/* The examples of a block together; blocks are the same whatever the number of threads. */
+static void draw_together(const step_setup *setup, step_team *team, uint64_t first, step_thread *own, uint32_t begin,
+                          uint32_t end)
+{
+    _Static_assert((int)BLOCK <= (int)DRAWN_TOGETHER, "a block is drawn at once");
+    draw_request requests[BLOCK];
+    draw_result results[BLOCK];
+    draw_source source = draw_source_of(setup->seed, first + begin);
+    for (uint32_t e = begin; e < end; e++) {
+        requests[e - begin] = request_of(setup, team, e);
+        results[e - begin] = result_of(team, e);
+    }
+    setup->sampler->draw_together(setup->state, &setup->view, requests, end - begin, &source, own->scratch, results);
+    for (uint32_t e = begin; e < end; e++)
+        note_drawn(team, own, e, &results[e - begin]);
+}
+
 static void draw(const step_setup *setup, step_team *team, const batch_place *place, step_thread *own, uint32_t begin,
                  uint32_t end)
 {
-    const sampling_view *view = &setup->view;
-    const uint32_t most = team->each - 1;
     const uint64_t first = (uint64_t)place->sweep * setup->towers->positives.count + place->begin;
+    if (setup->sampler->draw_together) {
+        draw_together(setup, team, first, own, begin, end);
+        return;
+    }
     for (uint32_t e = begin; e < end; e++) {
-        const positive *at = &team->positives[e];
-        uint32_t *items = team->items + (size_t)e * team->each;
         draw_source source = draw_source_of(setup->seed, first + e);
-        draw_request request = {.context = at->context,
-                                .item = at->item,
-                                .pair = at->pair,
-                                .phi = team->phi + e * team->stride,
-                                .count = most};
-        draw_result result = {.items = items + 1, .log_counts = team->log_counts + (size_t)e * most};
-        if (setup->sampler->needs_scores)
-            request.score =
-                (double)one_dot(request.phi, view->item_rows + at->item * view->item_stride, view->item_stride);
-        setup->sampler->draw(setup->state, view, &request, &source, own->scratch, &result);
-        for (uint32_t n = result.found; n < most; n++)
-            items[1 + n] = NO_ROW;
-        team->found[e] = result.found;
-        team->rounds[e] = result.violator_rounds;
-        own->draws += result.found;
-        own->rounds += result.rounds;
-        own->rejected += result.rejected;
-        own->alone += result.found == 0;
-        for (uint32_t n = 0; team->plain_items && result.found < FEW_ITEMS && n <= result.found; n++)
-            fetch(team->item_rows + items[n] * team->stride, team->stride);
+        const draw_request request = request_of(setup, team, e);
+        draw_result result = result_of(team, e);
+        setup->sampler->draw(setup->state, &setup->view, &request, &source, own->scratch, &result);
+        note_drawn(team, own, e, &result);
     }
 }
 
