@@ -3,23 +3,29 @@
 
 #include <cblas.h>
 
+/* BLAS wants a stride of at least 1, also of rows without a column. */
+static int stride_of(size_t columns)
+{
+    return columns > 0 ? (int)columns : 1;
+}
+
 void tile_multiply(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
 {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1.0f, a, (int)k, b, (int)n, 0.0f, c,
-                (int)n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1.0f, a, stride_of(k), b,
+                stride_of(n), 0.0f, c, stride_of(n));
 }
 
 void tile_multiply_transposed(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
 {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1.0f, a, (int)k, b, (int)k, 0.0f, c,
-                (int)n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1.0f, a, stride_of(k), b, stride_of(k),
+                0.0f, c, stride_of(n));
 }
 
 void tile_multiply_left_transposed(size_t m, size_t n, size_t k, const float *a, size_t a_stride, const float *b,
                                    float scale, float *c)
 {
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1.0f, a, (int)a_stride, b, (int)n,
-                scale, c, (int)n);
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1.0f, a, stride_of(a_stride), b,
+                stride_of(n), scale, c, stride_of(n));
 }
 
 void tile_update_gram(size_t first, size_t count, size_t n, size_t k, const float *a, const float *b, float scale,

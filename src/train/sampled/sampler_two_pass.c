@@ -263,11 +263,15 @@ static uint64_t refresh_after(const sampler_params *params, uint32_t items)
     return its < own ? its : own;
 }
 
+/* Threads' candidates with their slots; and what the first pass takes. */
 static uint64_t bytes(const sampler_params *params, const topn_data *data, size_t dimensions)
 {
-    const sampler *first = sampler_find(params->candidates_from);
-    const bool asks = candidates_of(params, data->matrix.columns) < data->matrix.columns && first->bytes != NULL;
-    return asks ? first->bytes(params, data, dimensions) : 0;
+    const uint32_t items = data->matrix.columns, candidates = candidates_of(params, items);
+    const sampler *first = candidates < items ? sampler_find(params->candidates_from) : NULL;
+    const uint64_t tiles = (uint64_t)DRAWN_TOGETHER * (TILE + dimensions) + TILE * (uint64_t)dimensions;
+    const uint64_t scratch = 4 * tiles + (first != NULL ? (uint64_t)candidates * 28 : 0);
+    const bool asks = first != NULL && first->bytes != NULL;
+    return (uint64_t)threads_available() * scratch + (asks ? first->bytes(params, data, dimensions) : 0);
 }
 
 static void narrow(const sampler_params *params, sampler_traits *traits)
