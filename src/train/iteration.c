@@ -119,8 +119,7 @@ done:
 
 static topn_status check_state(const iteration *it, int64_t sweep, double loss)
 {
-    const char *remedy =
-        it->trained->remedy ? it->trained->remedy : "a larger ridge (--l2) or a smaller step helps";
+    const char *remedy = it->trained->remedy ? it->trained->remedy : "a larger ridge (--l2) or a smaller step helps";
     const char *name = record_get(&it->model->metadata, "method");
     for (size_t index = 0; index < it->trained->array_count; index++) {
         const state_array *array = &it->trained->arrays[index];
