@@ -38,6 +38,16 @@ sampled_choice sampled_choose(const sampled_params *params)
     return choice;
 }
 
+static topn_status check_cosine(topn_context *context, const sampled_params *params, const sampled_choice *choice)
+{
+    const bool sums = strcmp(choice->model->name, "fm") == 0;
+    if (params->normalize && (params->biases || sums))
+        return fail(context, TOPN_ERROR_OPTION, "--cosine has no place for biases%s",
+                    sums ? ", which --model fm always has: use --model two-tower for cosines of features"
+                         : ": leave out --biases, or --cosine");
+    return TOPN_OK;
+}
+
 static topn_status check_loss(topn_context *context, const sampled_params *params, const sampled_choice *choice)
 {
     const bool pairwise = strcmp(choice->loss->name, "pairwise") == 0;
@@ -97,6 +107,7 @@ topn_status sampled_check(topn_context *context, const topn_data *data, const vo
     topn_status status;
     const sampled_params *params = raw;
     const sampled_choice choice = sampled_choose(params);
+    TRY(check_cosine(context, params, &choice));
     TRY(check_loss(context, params, &choice));
     TRY(check_sampler(context, data, params, &choice));
     if (choice.model->check)

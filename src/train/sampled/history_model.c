@@ -87,6 +87,7 @@ static void create_towers(const topn_data *data, const sampled_params *params, c
         .tables = out->tables,
         .table_count = out->table_count,
     };
+    out->contexts.normalize = params->normalize;
     out->contexts.bags[1].table = STRENGTH_TABLE;
     out->contexts.bags[1].weighted = true;
     out->contexts.bags[1].offset = own->offset;
@@ -96,6 +97,7 @@ static void create_towers(const topn_data *data, const sampled_params *params, c
         .dimensions = d,
         .stride = width_of(params),
         .biases = params->biases,
+        .normalize = params->normalize,
         .fields = {{.table = own->shape->shared ? BAG_TABLE : ITEM_TABLE}},
         .field_count = 1,
         .tables = out->tables,
@@ -192,6 +194,8 @@ static topn_status export_sums(topn_context *context, const sampled_towers *towe
     out->users.table = (dense_matrix){.rows = 1, .columns = d}; /* nobody has a row of his own */
     TRY(ALLOCATE_ZEROED(context, d, &out->users.table.values));
     TRY(export_rows(context, &towers->tables[ITEM_TABLE], d, &model->table.rows.dense, &model->table.biases));
+    if (params->normalize)
+        make_unit_rows(&model->table.rows.dense);
 done:
     return status;
 }

@@ -43,7 +43,8 @@ topn_status history_model_export(topn_context *context, const sampled_towers *to
                                  const sampled_params *params, topn_model *model);
 
 /* Table 0 as the rows that a bag sums, table 1 (or, without one, the same) as the items', its last column beyond the
- * factors as their biases. And back, of an earlier model. */
+ * factors as their biases. Of cosines the items have length 1, and a history's φ any: scores of a user are then cosines
+ * times the same number, in the same order. And back, of an earlier model. */
 topn_status bag_export(topn_context *context, const sampled_towers *towers, const sampled_params *params,
                        double exponent, topn_model *model);
 topn_status bag_start_from(topn_context *context, const topn_model *earlier, const topn_data *data,
@@ -51,6 +52,8 @@ topn_status bag_start_from(topn_context *context, const topn_model *earlier, con
 /* The first `columns` of a table as rows of a model, and (biases NULL: not) the column behind them. */
 topn_status export_rows(topn_context *context, const parameter_table *table, size_t columns, dense_matrix *rows,
                         float **biases);
+/* Every row that is not 0 gets length 1. */
+void make_unit_rows(dense_matrix *rows);
 /* Rows, and biases where there are any, of the items that the earlier model has by the same id. */
 void copy_known_rows(const topn_model *earlier, const topn_data *data, const dense_matrix *from, const float *biases,
                      parameter_table *to);

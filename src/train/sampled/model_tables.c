@@ -2,6 +2,7 @@
  *
  * Tables of sampled models: their first values, from an earlier model and into a later one.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,19 @@ done:
     return status;
 }
 
+void make_unit_rows(dense_matrix *rows)
+{
+    for (size_t row = 0; row < rows->rows; row++) {
+        float *values = rows->values + row * rows->columns;
+        double squares = 0;
+        for (size_t column = 0; column < rows->columns; column++)
+            squares += (double)values[column] * (double)values[column];
+        const double length = sqrt(squares);
+        for (size_t column = 0; length > 0 && column < rows->columns; column++)
+            values[column] = (float)((double)values[column] / length);
+    }
+}
+
 void forget_items(topn_model *model)
 {
     embedding_clear(&model->table.rows);
@@ -50,7 +64,7 @@ topn_status bag_export(topn_context *context, const sampled_towers *towers, cons
 {
     topn_status status;
     const size_t d = (size_t)params->factors;
-    const bool shared = towers->table_count == 1;
+    const bool one_table = towers->table_count == 1, shared = one_table && !params->normalize;
     embedding_clear(&model->encoder.rows); /* of an earlier sweep */
     forget_items(model);
     model->encoder.kind = ENCODER_BAG;
@@ -62,7 +76,12 @@ topn_status bag_export(topn_context *context, const sampled_towers *towers, cons
     if (shared)
         return status;
     model->table.rows.form = TABLE_DENSE;
-    TRY(export_rows(context, &towers->tables[1], d, &model->table.rows.dense, &model->table.biases));
+    TRY(export_rows(context, &towers->tables[one_table ? 0 : 1], d, &model->table.rows.dense, &model->table.biases));
+    if (towers->items.normalize)
+        make_unit_rows(&model->table.rows.dense);
+    if (towers->contexts.normalize &&
+        towers->contexts.bag_count == 0) /* a history of rows, each trained as a context */
+        make_unit_rows(&model->encoder.rows.dense);
 done:
     return status;
 }
@@ -85,7 +104,7 @@ topn_status bag_start_from(topn_context *context, const topn_model *earlier, con
                            const sampled_params *params, sampled_towers *towers)
 {
     const dense_matrix *bag = &earlier->encoder.rows.dense;
-    const bool shared = earlier->table.kind == ITEMS_SHARED, wanted = towers->table_count == 1;
+    const bool shared = earlier->table.kind == ITEMS_SHARED, wanted = towers->table_count == 1 && !params->normalize;
     if (earlier->encoder.kind != ENCODER_BAG || earlier->encoder.rows.form != TABLE_DENSE || earlier->dimension_items ||
         shared != wanted || (!shared && (earlier->table.kind != ITEMS_OWN || earlier->table.rows.form != TABLE_DENSE)))
         return fail(context, TOPN_ERROR_OPTION,
@@ -95,7 +114,7 @@ topn_status bag_start_from(topn_context *context, const topn_model *earlier, con
         return fail(context, TOPN_ERROR_OPTION, "--start-from: the model has %zu factors; use --factors %zu, not %zu",
                     bag->columns, bag->columns, (size_t)params->factors);
     copy_known_rows(earlier, data, bag, earlier->table.biases, &towers->tables[0]);
-    if (!shared)
+    if (towers->table_count > 1)
         copy_known_rows(earlier, data, &earlier->table.rows.dense, earlier->table.biases, &towers->tables[1]);
     return TOPN_OK;
 }

@@ -128,11 +128,11 @@ static const option_row rows[] = {
     OPTION_INTEGER(sampled_params, sampling.leaf, "leaf", 0, 0, 4294967295,
                    "of the samplers kernel and fourier: items of a leaf of their trees; 0 = as many as dimensions"),
     /* positives */
-    OPTION_CHOICE(sampled_params, confidence, "confidence", "none", "none|linear|log",
-                  "weight of an event of strength w: alpha, alpha + confidence-scale·w, or alpha + "
-                  "confidence-scale·ln(1 + w); then scaled to mean 1"),
-    OPTION_REAL(sampled_params, alpha, "alpha", 1, 0, 1e12, "α of --confidence"),
-    OPTION_REAL(sampled_params, confidence_scale, "confidence-scale", 1, 0, 1e12, "of --confidence linear and log"),
+    OPTION_CHOICE(
+        sampled_params, confidence, "event-weight", "none", "none|linear|log",
+        "what the weight w of an event adds to its α: nothing, scale·w, or scale·ln(1 + w); then scaled to mean 1"),
+    OPTION_REAL(sampled_params, alpha, "alpha", 1, 0, 1e12, "α: weight of an event"),
+    OPTION_REAL(sampled_params, confidence_scale, "event-weight-scale", 1, 0, 1e12, "scale of --event-weight"),
     OPTION_REAL_AUTO(
         sampled_params, dislike_below, "dislike-below", "auto", -1e300, 1e300,
         "events of less strength are dislikes: negatives of the pointwise loss, left out by others; auto = "
@@ -144,8 +144,9 @@ static const option_row rows[] = {
     /* models */
     OPTION_REAL(sampled_params, init_scale, "init-scale", 0.1, 0, 1e6,
                 "first values are drawn with standard deviation init-scale/sqrt(factors)"),
-    OPTION_BOOLEAN(sampled_params, normalize, "normalize", false,
-                   "of models with networks: embeddings have length 1, so that scores are cosines"),
+    OPTION_BOOLEAN(sampled_params, normalize, "cosine", false,
+                   "embeddings have length 1, so that scores are cosines (with --loss softmax and a --temperature well "
+                   "below 1); not with biases"),
     OPTION_REAL_AUTO(sampled_params, history_exponent, "history-exponent", "auto", 0, 2,
                      "of models with histories: a sum over n items is divided by n^exponent; auto = the model's own"),
     OPTION_INTEGER(sampled_params, window, "window", 5, 1, 65535,

@@ -143,6 +143,7 @@ topn_status sides_model_create(topn_context *context, const topn_data *data, con
     TRY(list_tables(context, params, &own->problem, out));
     out->contexts = tower_of(&own->problem.sides[SIDE_CONTEXTS], 0, out);
     out->items = tower_of(&own->problem.sides[SIDE_ITEMS], out->contexts.field_count, out);
+    out->contexts.normalize = out->items.normalize = params->normalize;
     TRY(positives_create(context, data, events, &setting, &out->positives));
 done:
     if (status != TOPN_OK)
@@ -161,11 +162,44 @@ void sides_model_clear(sampled_towers *towers)
     *towers = (sampled_towers){0};
 }
 
+/* Items as they are scored, ψ/‖ψ‖, a row for each: what a model of cosines has as its items. */
+static topn_status unit_items(topn_context *context, const sampled_towers *towers, const multilinear_side *from,
+                              multilinear_side *out)
+{
+    topn_status status;
+    *out = *from;
+    out->field_count = 1;
+    TRY(ALLOCATE_ZEROED(context, 1, &out->fields));
+    dense_matrix *table = &out->fields->table;
+    *table = (dense_matrix){.rows = from->entities, .columns = towers->items.stride};
+    TRY(ALLOCATE(context, table->rows * table->columns, &table->values));
+    TRY(tower_embed_all(context, &towers->items, table->values));
+done:
+    return status;
+}
+
+static topn_status export_cosines(topn_context *context, const sampled_towers *towers, const topn_data *data,
+                                  topn_model *model)
+{
+    topn_status status;
+    const sides_own *own = towers->own;
+    alternating_problem problem = own->problem;
+    multilinear_side *items = &problem.sides[SIDE_ITEMS];
+    TRY(unit_items(context, towers, &own->problem.sides[SIDE_ITEMS], items));
+    TRY(problem_export(context, &problem, data, &own->params, model));
+done:
+    if (items->fields)
+        free(items->fields->table.values);
+    free(items->fields);
+    return status;
+}
+
 topn_status sides_model_export(topn_context *context, const sampled_towers *towers, const topn_data *data,
                                const sampled_params *params, topn_model *model)
 {
     const sides_own *own = towers->own;
-    (void)params;
+    if (params->normalize)
+        return export_cosines(context, towers, data, model);
     return problem_export(context, &own->problem, data, &own->params, model);
 }
 
@@ -173,6 +207,7 @@ topn_status sides_model_finish(topn_context *context, sampled_towers *towers, co
                                const sampled_params *params, topn_model *model)
 {
     sides_own *own = towers->own;
-    (void)params;
+    if (params->normalize)
+        return export_cosines(context, towers, data, model);
     return problem_finish(context, &own->problem, data, &own->params, model);
 }
