@@ -104,7 +104,12 @@ static inline topn_status fake_train(topn_context *with, fake_training training,
     const topn_data *data = training.data ? training.data : standby;
     fake *own = &training.method;
     state_array arrays[] = {{"users", own->users, FAKE_USERS, FAKE_WIDTH}, {"items", own->items, FAKE_ITEMS, 1}};
-    const iterated trained = {own, arrays, 2, fake_sweep, fake_export, NULL, fake_restored};
+    const iterated trained = {.state = own,
+                              .arrays = arrays,
+                              .array_count = 2,
+                              .sweep = fake_sweep,
+                              .export = fake_export,
+                              .restored = fake_restored};
     const validator by = {.metric = training.metric ? training.metric : "fit", .judge = fake_judge, .data = own};
     const training_run run = {.validator = training.validated ? &by : NULL};
     *out = NULL;
