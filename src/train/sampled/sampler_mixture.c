@@ -48,7 +48,9 @@ static topn_status parse_part(topn_context *context, const char *text, size_t le
     *colon = '\0';
     const double weight = strtod(colon + 1, &end);
     if (*end != '\0' || !(weight > 0) || !isfinite(weight))
-        return fail(context, TOPN_ERROR_OPTION, "--mixture: \"%s\" is no weight of %s; it is a number above 0",
+        return fail(context, TOPN_ERROR_OPTION,
+                    "--mixture: \"%s\" is no weight of %s; it is a number above 0, and commas "
+                    "stand between parts",
                     colon + 1, part);
     if (out->count == MOST_PARTS)
         return fail(context, TOPN_ERROR_OPTION, "--mixture: \"%s\" is one part too many; a mixture has at most %d",
