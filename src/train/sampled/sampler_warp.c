@@ -20,7 +20,7 @@
 #include "base/vector.h"
 #include "train/sampled/exclusion.h"
 
-enum { GROUP = 8, LANES = 8, LINE = 64 / sizeof(float) };
+enum { GROUP = 8, FEW = 2, LANES = 8, LINE = 64 / sizeof(float) };
 
 struct sampler_state {
     exclusion kind;
@@ -64,29 +64,39 @@ typedef struct candidate_stream {
     draw_source *source;
     uint32_t items[GROUP], next[GROUP];
     float scores[GROUP];
-    unsigned at; /* in `items`; GROUP: they are used up */
+    unsigned at, end; /* in `items` */
+    unsigned ahead;   /* in `next` */
 } candidate_stream;
 
-/* Uniformly among the items other than the positive. */
-static void draw_next(candidate_stream *stream)
+/* `count` items into `next`, uniformly among those other than the positive; the rest repeats the first of them. */
+static void draw_next(candidate_stream *stream, unsigned count)
 {
     const sampling_view *view = stream->view;
-    for (size_t g = 0; g < GROUP; g++) {
+    for (unsigned g = 0; g < count; g++) {
         const uint32_t j = draw_below(stream->source, view->items - 1);
         stream->next[g] = j + (j >= stream->request->item ? 1 : 0);
         const float *row = view->item_rows + stream->next[g] * view->item_stride;
         for (size_t column = 0; column < view->item_stride; column += LINE)
             __builtin_prefetch(row + column);
     }
+    for (unsigned g = count; g < GROUP; g++)
+        stream->next[g] = stream->next[0];
+    stream->ahead = count;
 }
 
+/* A few at first, since many searches end there; then whole groups, a group ahead. */
 static void take_group(candidate_stream *stream)
 {
+    const bool is_first = stream->end == 0;
+    if (stream->ahead == 0)
+        draw_next(stream, is_first ? FEW : GROUP);
     for (size_t g = 0; g < GROUP; g++)
         stream->items[g] = stream->next[g];
-    draw_next(stream);
+    stream->end = stream->ahead;
+    stream->ahead = stream->at = 0;
+    if (!is_first)
+        draw_next(stream, GROUP);
     score_group(stream->view, stream->request->phi, stream->items, stream->scores);
-    stream->at = 0;
 }
 
 /* One search; false: nothing found in `most` rounds. */
@@ -94,7 +104,7 @@ static bool find_violator(candidate_stream *stream, const refused_items *refused
                           uint32_t *item, uint32_t *rounds)
 {
     for (*rounds = 0; *rounds < most;) {
-        if (stream->at == GROUP)
+        if (stream->at == stream->end)
             take_group(stream);
         const unsigned at = stream->at++;
         ++*rounds;
@@ -114,8 +124,7 @@ static void draw(const sampler_state *state, const sampling_view *view, const dr
     const refused_items refused = refused_for(state->kind, view->positives, request->context, request->item);
     if (refused_count(&refused) >= view->items || view->items < 2)
         return;
-    candidate_stream stream = {.view = view, .request = request, .source = source, .at = GROUP};
-    draw_next(&stream);
+    candidate_stream stream = {.view = view, .request = request, .source = source};
     while (result->found < request->count) {
         uint32_t rounds;
         const bool found = find_violator(&stream, &refused, request->score - state->margin, state->most_rounds,
