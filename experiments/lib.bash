@@ -90,6 +90,13 @@ fit() {
     peak=$(awk '$1 == "run.peak-bytes" { print $2 }' "$out/train.txt")
 }
 
+# training_seconds FILE: what `topn train` printed into FILE says its sweeps took; all of it where it says no phases.
+training_seconds() {
+    awk '$1 == "run.seconds.total" { total = $2 }
+        $1 ~ /^run\.seconds\.(sampling|scoring|updates|contexts|items|loss)$/ { sum += $2 }
+        END { print(sum > 0 ? sum : total) }' "$1"
+}
+
 # prune FROM MODEL K [MODE]
 prune() {
     "$topn" prune "$out/$1" --k "$3" --mode "${4:-row}" -o "$out/$2" --quiet
@@ -163,7 +170,15 @@ show() {
 digits() { awk -v x="$1" 'BEGIN { printf "%.4f", x }'; }
 percent() { awk -v x="$1" 'BEGIN { printf "%.2f %%", 100 * x }'; }
 megabytes() { awk -v x="$1" 'BEGIN { printf (x < 1e7 ? "%.2f" : "%.1f"), x / 1e6 }'; }
+product() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.6g", a * b }'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.6g", a / b }'; }
+
+# first_at_least LEAST VALUE…: the place, from 1, of the first value that is at least that; nothing when none is.
+first_at_least() {
+    local least=$1
+    shift
+    printf '%s\n' "$@" | awk -v least="$least" '$1 >= least - 1e-9 { print NR; exit }'
+}
 
 # plot FILE.svg: draws with the gnuplot commands on standard input, in the common look. The variable `table` names the
 # table's file.
