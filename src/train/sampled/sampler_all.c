@@ -46,6 +46,7 @@ const sampler sampler_all = {
     .paper = "P2 section 3",
     .live = true,
     .shared_only = true,
+    .every_item = true,
     .shareable = true,
     .create = create,
     .free = free_state,

@@ -35,23 +35,25 @@ static void take(const step_setup *setup, step_team *team, const batch_place *pl
         team->contexts[e] = team->touched[e] = team->positives[e].context;
         team->own[e] = team->items[(size_t)e * team->each] = team->positives[e].item;
         if (team->plain_contexts)
-            fetch(context_table(setup) + team->contexts[e] * team->stride, team->stride);
+            fetch(context_table(setup) + team->contexts[e] * team->context_stride, team->context_stride);
     }
 }
 
-/* φ where it is a row of a table; and in any case β_c apart, with 1 in its place. */
+/* φ of the tower, or of a table that it is a row of; β_c apart, and 1 in its place for the item's. */
 static void embed(const step_setup *setup, step_team *team, uint32_t begin, uint32_t end)
 {
-    const size_t stride = team->stride;
+    const size_t d = team->dimensions;
     const float *table = team->plain_contexts ? context_table(setup) : NULL;
     for (uint32_t e = begin; e < end; e++) {
-        float *phi = team->phi + e * stride;
-        if (table)
-            memcpy(phi, table + team->contexts[e] * stride, stride * sizeof *phi);
-        if (stride == team->dimensions)
-            continue;
-        team->context_bias[e] = phi[team->dimensions];
-        phi[team->dimensions] = 1;
+        float *phi = team->phi + e * team->stride;
+        const float *row =
+            table ? table + team->contexts[e] * team->context_stride : team->context_rows + e * team->context_stride;
+        if (team->context_stride > d)
+            team->context_bias[e] = row[d];
+        if (row != phi)
+            memcpy(phi, row, d * sizeof *phi);
+        if (team->stride > d)
+            phi[d] = 1;
     }
 }
 
@@ -141,17 +143,17 @@ static void score_items(const float *phi, size_t stride, const float *rows, cons
         scores[n] = (double)step_dot(phi, rows + index[n] * stride, stride) + bias;
 }
 
-/* out = Σ pulls · rows */
+/* out [width] = Σ pulls · rows */
 VECTOR_CLONES
-static void pull_items(const float *pulls, size_t stride, const float *rows, const uint32_t *index, size_t count,
-                       float *restrict out)
+static void pull_items(const float *pulls, size_t width, size_t stride, const float *rows, const uint32_t *index,
+                       size_t count, float *restrict out)
 {
     const float *row = rows + index[0] * stride;
-    for (size_t k = 0; k < stride; k++)
+    for (size_t k = 0; k < width; k++)
         out[k] = pulls[0] * row[k];
     for (size_t n = 1; n < count; n++) {
         row = rows + index[n] * stride;
-        for (size_t k = 0; k < stride; k++)
+        for (size_t k = 0; k < width; k++)
             out[k] += pulls[n] * row[k];
     }
 }
@@ -179,13 +181,12 @@ static const double *weigh(const step_setup *setup, const step_team *team, step_
 /* Loss of an example, its pulls, and ∂φ. */
 static void judge(const step_setup *setup, step_team *team, step_thread *own, uint32_t e)
 {
-    const size_t stride = team->stride, at = (size_t)e * team->each;
+    const size_t d = team->dimensions, stride = team->stride, at = (size_t)e * team->each;
     const uint32_t found = team->found[e], *index = team->index + at;
-    const bool biased = stride > team->dimensions;
-    float *pulls = team->pulls + at, *d_phi = team->d_phi + e * stride;
+    float *pulls = team->pulls + at, *d_phi = team->d_phi + e * team->context_stride;
     double pull;
-    score_items(team->phi + e * stride, stride, team->item_rows, index, 1 + found,
-                biased ? (double)team->context_bias[e] : 0, own->scores);
+    score_items(team->phi + e * stride, stride, team->item_rows, index, 1 + found, (double)team->context_bias[e],
+                own->scores);
     const loss_example example = {
         .positive = own->scores[0],
         .weight = (double)team->positives[e].weight,
@@ -201,7 +202,7 @@ static void judge(const step_setup *setup, step_team *team, step_thread *own, ui
         if (team->plain_items)
             team->items[at] = NO_ROW;
         pulls[0] = 0;
-        memset(d_phi, 0, stride * sizeof *d_phi);
+        memset(d_phi, 0, team->context_stride * sizeof *d_phi);
         return;
     }
     double sum = pull;
@@ -210,9 +211,9 @@ static void judge(const step_setup *setup, step_team *team, step_thread *own, ui
         pulls[1 + n] = (float)own->pulls[n];
         sum += own->pulls[n];
     }
-    pull_items(pulls, stride, team->item_rows, index, 1 + found, d_phi);
-    if (biased)
-        d_phi[team->dimensions] = (float)sum;
+    pull_items(pulls, d, stride, team->item_rows, index, 1 + found, d_phi);
+    if (team->context_stride > d)
+        d_phi[d] = (float)sum;
 }
 
 void step_phases(const step_setup *setup, step_team *team, const batch_place *place, step_phase first, step_phase last)

@@ -88,12 +88,11 @@ static void judge_rows(const step_setup *setup, step_team *team, const float *ps
                        float *scores)
 {
     const size_t stride = team->stride, count = team->shared_count;
-    const bool biased = stride > team->dimensions;
     const float *logs = setup->corrected ? team->shared_logs : NULL;
     tile_multiply_transposed(end - begin, count, stride, team->phi + begin * stride, psi, scores);
     for (uint32_t e = begin; e < end; e++) {
         float *row = scores + (e - begin) * count;
-        const float *own = team->item_rows + team->index[e] * stride, bias = biased ? team->context_bias[e] : 0;
+        const float *own = team->item_rows + team->index[e] * stride, bias = team->context_bias[e];
         const float score = dot(team->phi + e * stride, own, stride) + bias;
         if (bias != 0)
             add_to_all(row, bias, count);
@@ -103,11 +102,22 @@ static void judge_rows(const step_setup *setup, step_team *team, const float *ps
     }
     tile_multiply(end - begin, stride, count, scores, psi, team->d_phi + begin * stride);
     for (uint32_t e = begin; e < end; e++) {
-        float *d_phi = team->d_phi + e * stride;
-        add_scaled(d_phi, team->pulls[e], team->item_rows + team->index[e] * stride, stride);
-        if (biased)
-            d_phi[team->dimensions] = (float)(team->pulls[e] + sum_of(scores + (e - begin) * count, count));
+        add_scaled(team->d_phi + e * stride, team->pulls[e], team->item_rows + team->index[e] * stride, stride);
+        if (team->context_stride > team->dimensions)
+            team->context_bias[e] = (float)(team->pulls[e] + sum_of(scores + (e - begin) * count, count));
     }
+}
+
+/* ∂Φ from rows of items' stride to rows of contexts' stride, with ∂β_c, which context_bias holds by now. */
+static void fit_context_rows(step_team *team, uint32_t count)
+{
+    const size_t d = team->dimensions, from = team->stride, to = team->context_stride;
+    for (uint32_t n = 0; from != to && n < count; n++) {
+        const uint32_t e = to < from ? n : count - 1 - n; /* none is overwritten before it is moved */
+        memmove(team->d_phi + e * to, team->d_phi + e * from, d * sizeof(float));
+    }
+    for (uint32_t e = 0; to > d && e < count; e++)
+        team->d_phi[e * to + d] = team->context_bias[e];
 }
 
 /* The shared negatives' ψ as one matrix. */
@@ -158,6 +168,7 @@ topn_status step_shared(topn_context *context, const step_setup *setup, step_tea
         }
     }
     threads_serial_blas_end(saved);
+    fit_context_rows(team, place->count);
     team->each_thread[0].sampling += (drawn - start) * team->threads;
     team->each_thread[0].scoring += (clock_seconds() - drawn) * team->threads;
 done:

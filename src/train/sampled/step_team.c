@@ -41,14 +41,18 @@ done:
 static topn_status create_examples(topn_context *context, const step_setup *setup, step_team *team)
 {
     topn_status status;
-    const size_t batch = setup->batch, each = team->each, stride = team->stride;
+    const size_t batch = setup->batch, each = team->each, stride = team->stride, other = team->context_stride;
     TRY(ALLOCATE(context, batch, &team->positives));
     TRY(ALLOCATE(context, batch, &team->contexts));
     TRY(ALLOCATE(context, batch, &team->touched));
     TRY(ALLOCATE(context, batch, &team->own));
     TRY(ALLOCATE(context, batch * stride, &team->phi));
-    TRY(ALLOCATE(context, batch, &team->context_bias));
-    TRY(ALLOCATE(context, batch * stride, &team->d_phi));
+    if (other == stride)
+        team->context_rows = team->phi;
+    else
+        TRY(ALLOCATE(context, batch * other, &team->context_rows));
+    TRY(ALLOCATE_ZEROED(context, batch, &team->context_bias));
+    TRY(ALLOCATE(context, batch * (stride > other ? stride : other), &team->d_phi));
     TRY(ALLOCATE(context, batch * each, &team->items));
     TRY(ALLOCATE_ZEROED(context, batch * each, &team->pulls));
     TRY(ALLOCATE(context, batch * each, &team->example_of));
@@ -101,6 +105,10 @@ static topn_status create_towers(topn_context *context, const step_setup *setup,
         TRY(ALLOCATE(context, distinct * team->stride, &team->psi));
         TRY(ALLOCATE(context, distinct * team->stride, &team->d_psi));
     }
+    if (contexts->network)
+        TRY(layer_gradients_create(context, contexts->network, &team->networks[0]));
+    if (items->network)
+        TRY(layer_gradients_create(context, items->network, &team->networks[1]));
     team->table_count = setup->towers->table_count;
     TRY(ALLOCATE_ZEROED(context, team->table_count, &team->gradients));
     for (size_t table = 0; table < team->table_count; table++) {
@@ -120,7 +128,8 @@ topn_status step_team_create(topn_context *context, const step_setup *setup, ste
     TRY(ALLOCATE_ZEROED(context, 1, &team));
     team->threads = context->threads;
     team->dimensions = contexts->dimensions;
-    team->stride = contexts->stride;
+    team->stride = items->stride;
+    team->context_stride = contexts->stride;
     team->plain_contexts = tower_is_plain(contexts);
     team->plain_items = tower_is_plain(items);
     team->each = setup->shared ? 1 : 1 + setup->negatives;
@@ -156,6 +165,8 @@ void step_team_free(step_team *team)
     free(team->contexts);
     free(team->touched);
     free(team->own);
+    if (team->context_rows != team->phi)
+        free(team->context_rows);
     free(team->phi);
     free(team->context_bias);
     free(team->d_phi);
@@ -174,6 +185,8 @@ void step_team_free(step_team *team)
     free(team->shared_psi);
     free(team->shared_d_psi);
     free(team->shared_scores);
+    layer_gradients_free(team->networks[0]);
+    layer_gradients_free(team->networks[1]);
     tower_batch_free(team->context_batch);
     tower_batch_free(team->item_batch);
     row_gradients_free(team->slots);
@@ -190,7 +203,7 @@ uint64_t step_team_bytes(uint64_t batch, uint64_t negatives, uint64_t items, siz
 {
     const uint64_t each = shared ? 1 : 1 + negatives, room = shared ? negatives : 0,
                    notes = most_items(batch, each, room), distinct = notes < items ? notes : items;
-    const uint64_t examples = batch * (sizeof(positive) + 32 + 8 * stride) + batch * each * 20,
+    const uint64_t examples = batch * (sizeof(positive) + 32 + 12 * stride) + batch * each * 20,
                    threads = 32 * (1 + negatives),
                    in_common = room * (20 + 8 * stride + 4 * (uint64_t)rows_at_once(batch, room)) + 4 * items,
                    slots = row_gradients_bytes((uint32_t)items, stride, notes);
