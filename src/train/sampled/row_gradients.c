@@ -16,10 +16,11 @@
 #include "base/vector.h"
 
 enum {
-    AHEAD = 16,   /* notes between asking for memory and needing it */
-    TASK = 16,    /* slots of a task */
-    COLUMNS = 64, /* of a gradient that are summed in registers */
-    LINE = 16,    /* floats of a cache line */
+    AHEAD = 16,      /* notes between asking for memory and needing it */
+    TASK = 32,       /* slots of a task */
+    SLOTS_AHEAD = 4, /* of a task */
+    COLUMNS = 64,    /* of a gradient that are summed in registers */
+    LINE = 16,       /* floats of a cache line */
     MOST_TABLES_AT_ONCE = 64
 };
 
@@ -419,10 +420,11 @@ void row_gradients_apply_all(size_t count, row_gradients *const *gradients, para
         const uint32_t first = (uint32_t)(task - begins[t]) * TASK,
                        end = own->distinct - first < TASK ? own->distinct : first + TASK;
         float *gradient = own->scratch + (size_t)thread_index() * own->width;
-        fetch_slot(own, &tables[t], setting, first);
+        for (uint32_t slot = first; slot < end && slot < first + SLOTS_AHEAD; slot++)
+            fetch_slot(own, &tables[t], setting, slot);
         for (uint32_t slot = first; slot < end; slot++) {
-            if (slot + 1 < end)
-                fetch_slot(own, &tables[t], setting, slot + 1);
+            if (slot + SLOTS_AHEAD < end)
+                fetch_slot(own, &tables[t], setting, slot + SLOTS_AHEAD);
             step_slot(own, &tables[t], setting, slot, gradient);
         }
     }

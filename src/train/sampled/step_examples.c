@@ -10,9 +10,10 @@
 #include "train/sampled/step_team.h"
 
 enum {
-    BLOCK = 64,   /* examples of a task */
-    LINE = 16,    /* floats of a cache line */
-    FEW_ITEMS = 8 /* of an example, whose rows are asked for when they are drawn */
+    BLOCK = 64,     /* examples of a task */
+    LINE = 16,      /* floats of a cache line */
+    MOST_LINES = 8, /* of a history */
+    FEW_ITEMS = 8   /* of an example, whose rows are asked for when they are drawn */
 };
 
 static void fetch(const float *row, size_t width)
@@ -27,16 +28,31 @@ static const float *context_table(const step_setup *setup)
     return setup->towers->tables[side->fields[0].table].values;
 }
 
+/* Asks for what exclusions look at: a row of I_c, or, of long ones, the places where halving it begins. */
+static void fetch_taken(const sparse_matrix *taken, uint32_t context)
+{
+    const uint64_t begin = taken->indptr[context], end = taken->indptr[context + 1],
+                   step = end - begin < MOST_LINES * LINE ? LINE : (end - begin) / MOST_LINES;
+    for (uint64_t at = begin; at < end; at += step)
+        __builtin_prefetch(taken->indices + at);
+}
+
 static void take(const step_setup *setup, step_team *team, const batch_place *place, uint32_t begin, uint32_t end)
 {
     positives_take(&setup->towers->positives, setup->seed, place->sweep, place->begin + begin, end - begin,
                    team->positives + begin);
+    const sparse_matrix *taken = &setup->towers->positives.taken;
+    const bool looks_at_taken = setup->exclusion == EXCLUDE_HISTORY && taken->indptr;
     for (uint32_t e = begin; e < end; e++) {
         team->contexts[e] = team->touched[e] = team->positives[e].context;
+        if (looks_at_taken)
+            __builtin_prefetch(taken->indptr + team->contexts[e]);
         team->own[e] = team->items[(size_t)e * team->each] = team->positives[e].item;
         if (team->plain_contexts)
             fetch(context_table(setup) + team->contexts[e] * team->context_stride, team->context_stride);
     }
+    for (uint32_t e = begin; looks_at_taken && e < end; e++)
+        fetch_taken(taken, team->contexts[e]);
 }
 
 /* φ of the tower, or of a table that it is a row of; β_c apart, and 1 in its place for the item's. */
