@@ -262,7 +262,7 @@ static void histories_without_order_are_sets(void **state)
     }
     topn_data *data = made_data(1, LENGTH, (const uint32_t(*)[2])pairs, NULL, LENGTH);
     assert_int_equal(positives_create_windows(context, data, WINDOW, true, &setting, &list), TOPN_ERROR_DATA);
-    assert_non_null(strstr(topn_context_message(context), "--no-by-time"));
+    assert_non_null(strstr(topn_context_message(context), "--by-time false"));
     check(positives_create_windows(context, data, WINDOW, false, &setting, &list));
     for (int64_t sweep = 0; sweep < SWEEPS; sweep++) {
         positive *taken = sweep_of(&list, sweep, 7);

@@ -23,10 +23,11 @@ static topn_status item2vec_check(topn_context *context, const topn_data *data, 
     if (params->confidence != CONFIDENCE_NONE)
         return fail(context, TOPN_ERROR_OPTION,
                     "item2vec: a pair of items is of two events, so it has no weight; leave --event-weight out");
-    if (params->by_time && !data->times)
-        return fail(context, TOPN_ERROR_DATA,
-                    "item2vec: the events have no times to order histories by; use --no-by-time for histories without "
-                    "an order");
+    if (params->by_time == BY_TIME_YES && !data->times)
+        return fail(
+            context, TOPN_ERROR_DATA,
+            "item2vec: the events have no times to order histories by; use --by-time false for histories without "
+            "an order");
     return TOPN_OK;
 }
 
@@ -72,6 +73,7 @@ static topn_status item2vec_create(topn_context *context, const topn_data *data,
     const uint32_t items = data->matrix.columns;
     const size_t width = (size_t)params->factors + (params->biases ? 1 : 0);
     const positive_setting setting = positive_setting_of(params, ORDER_EVENTS);
+    const bool by_time = params->by_time == BY_TIME_YES || (params->by_time == BY_TIME_AUTO && data->times);
     *out = (sampled_towers){0};
     TRY(data_require_events(context, data, "to train on"));
     TRY(ALLOCATE_ZEROED(context, 1, &own));
@@ -86,7 +88,7 @@ static topn_status item2vec_create(topn_context *context, const topn_data *data,
         TRY(bag_start_from(context, start, data, params, out));
     out->contexts = side_of(out, INPUT_TABLE, items, params);
     out->items = side_of(out, OUTPUT_TABLE, items, params);
-    TRY(positives_create_windows(context, data, (uint32_t)params->window, params->by_time, &setting, &out->positives));
+    TRY(positives_create_windows(context, data, (uint32_t)params->window, by_time, &setting, &out->positives));
 done:
     if (status != TOPN_OK)
         item2vec_clear(out);

@@ -25,6 +25,7 @@ typedef enum exclusion_choice {
     EXCLUSION_POSITIVE,
     EXCLUSION_HISTORY
 } exclusion_choice;
+typedef enum time_choice { BY_TIME_NO, BY_TIME_YES, BY_TIME_AUTO } time_choice;
 typedef enum order_choice { ORDER_CHOICE_AUTO, ORDER_CHOICE_EVENTS, ORDER_CHOICE_CONTEXTS } order_choice;
 
 typedef struct sampled_params {
@@ -47,9 +48,9 @@ typedef struct sampled_params {
     /* models */
     bool biases, normalize;
     double init_scale;
-    double history_exponent; /* α of fism; NAN = the model's own */
-    int64_t window;          /* item2vec */
-    bool by_time;
+    double history_exponent;         /* α of fism; NAN = the model's own */
+    int64_t window;                  /* item2vec */
+    int by_time;                     /* choice false|true|auto: as the data have times */
     char *user_layers, *item_layers; /* two-tower: "256,128"; "" = none */
     int activation;
     double dropout;

@@ -151,8 +151,10 @@ static const option_row rows[] = {
                      "of models with histories: a sum over n items is divided by n^exponent; auto = the model's own"),
     OPTION_INTEGER(sampled_params, window, "window", 5, 1, 65535,
                    "of item2vec: items at most so many places apart in a history are positives of each other"),
-    OPTION_BOOLEAN(sampled_params, by_time, "by-time", true,
-                   "of item2vec: histories are in the order of time, which the data must have; else of the items"),
+    OPTION_CHOICE(
+        sampled_params, by_time, "by-time", "auto", "false|true|auto",
+        "of item2vec: histories are in the order of time; false: in an order drawn anew for each sweep; auto = "
+        "where the data have times"),
     OPTION_TEXT(sampled_params, user_layers, "user-layers", "",
                 "of two-tower: widths of the context's hidden layers, such as 256,128; empty = none"),
     OPTION_TEXT(sampled_params, item_layers, "item-layers", "", "of two-tower: the same for items"),

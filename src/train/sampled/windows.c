@@ -155,8 +155,9 @@ topn_status positives_create_windows(topn_context *context, const topn_data *dat
     *out = (positive_list){
         .contexts = items, .items = items, .order = ORDER_EVENTS, .window = window, .users = data->matrix.rows};
     if (by_time && !data->times)
-        return fail(context, TOPN_ERROR_DATA,
-                    "the events have no times to order histories by; use --no-by-time for histories without an order");
+        return fail(
+            context, TOPN_ERROR_DATA,
+            "the events have no times to order histories by; use --by-time false for histories without an order");
     TRY(ALLOCATE_ZEROED(context, 1, &memory));
     out->owned = memory;
     TRY(fill_sequence(context, data, by_time, setting, memory));
