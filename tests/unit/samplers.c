@@ -158,6 +158,27 @@ static void popularity_is_counts_to_the_power(void **unused)
     sampling_problem_free(made);
 }
 
+/* A context that took what weighs most: draws are made exactly, at once or after many refusals, and items without
+ * positives among what is left are still not drawn. */
+static void heavy_histories_are_drawn_around(void **unused)
+{
+    static const uint32_t weights[] = {2000, 25}; /* of an item taken; of others 0 to 4 */
+    (void)unused;
+    for (size_t at = 0; at < LENGTH(weights); at++) {
+        sampling_problem *made = sampling_problem_make(60);
+        const sampler *tried = sampler_find("popularity");
+        made->params.popularity_exponent = 1;
+        for (uint32_t j = 0; j < 60; j++)
+            made->list.item_counts[j] =
+                is_excluded(EXCLUDE_HISTORY, &made->list, 0, UINT32_MAX, j) ? weights[at] : j * 7 % 5;
+        sampler_state *state = sampling_start(made, tried, EXCLUDE_HISTORY);
+        frequencies_one(made, tried, state, EXCLUDE_HISTORY);
+        excluded_one(made, tried, state, EXCLUDE_HISTORY);
+        tried->free(state);
+        sampling_problem_free(made);
+    }
+}
+
 static void alias_cells_add_up_to_the_weights(void **unused)
 {
     (void)unused;
@@ -362,6 +383,7 @@ int main(void)
         cmocka_unit_test(exclusion_keeps_the_proportions_of_the_others),
         cmocka_unit_test(popularity_of_exponent_0_is_uniform),
         cmocka_unit_test(popularity_is_counts_to_the_power),
+        cmocka_unit_test(heavy_histories_are_drawn_around),
         cmocka_unit_test(alias_cells_add_up_to_the_weights),
         cmocka_unit_test(gaps_and_ranks_are_what_is_not_refused),
         cmocka_unit_test(draws_depend_on_their_source_alone),
