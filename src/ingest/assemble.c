@@ -2,7 +2,8 @@
  *
  * From runs of events to data: ids become indices, events are sorted into rows, duplicates merged, filters applied.
  *
- * Order of the rules: --since and --until look at every event; then events of the same user and item are merged;
+ * Order of the rules: --since and --until look at every event; --half-life ages those that are left; then events of
+ * the same user and item are merged;
  * --min-weight looks at the merged weight; then users and items with too few events leave (few_events.h). Users and
  * items that lose all their events leave too.
  */
@@ -10,11 +11,13 @@
 #include "base/timestamp.h"
 #include "ingest/duplicates.h"
 #include "ingest/event_contexts.h"
+#include "ingest/event_weights.h"
 #include "ingest/few_events.h"
 #include "ingest/id_order.h"
 #include "ingest/side_files.h"
 #include "numeric/sparse.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -24,6 +27,8 @@
 typedef struct assembly {
     const reader_params *params;
     int64_t since, until; /* inclusive, exclusive */
+    double half_life;     /* seconds; 0 = events do not age */
+    int64_t newest;       /* with half_life: what the age is counted from */
     sparse_matrix matrix;
     int64_t *times;
     data_contexts contexts;            /* before the filters */
@@ -71,6 +76,11 @@ static void convert_runs(topn_context *context, assembly *work, const id_order *
         convert_run(work, users, items, fields, sink->runs[index], &early, &late);
     work->early = early;
     work->late = late;
+    work->newest = INT64_MIN;
+    for (size_t index = 0; work->half_life > 0 && index < sink->count; index++)
+        for (size_t at = 0; at < sink->runs[index]->count; at++)
+            if (sink->runs[index]->times[at] > work->newest)
+                work->newest = sink->runs[index]->times[at];
 }
 
 /* Puts the events of users in [from, to) into their rows, in file order. next [rows] is where each row goes on. */
@@ -88,6 +98,8 @@ static void scatter_users(const assembly *work, const event_sink *sink, uint32_t
             work->matrix.values[place] = run->weights ? run->weights[at] : 1.0f;
             if (work->times)
                 work->times[place] = run->times[at];
+            if (work->half_life > 0)
+                work->matrix.values[place] *= half_life_factor(work->newest - run->times[at], work->half_life);
         }
     }
 }
@@ -237,10 +249,11 @@ static size_t merge_row(const assembly *work, row_scratch *scratch, uint64_t beg
     return to;
 }
 
-/* Drops events below --min-weight; returns the new length. */
+/* Drops events below --min-weight, and those that --event-weights gives 0; returns the new length. */
 static size_t drop_light(const assembly *work, uint64_t begin, size_t count)
 {
-    const double least = work->params->min_weight;
+    const bool by_kind = work->params->event_weights && isnan(work->params->min_weight);
+    const double least = by_kind ? (double)FLT_TRUE_MIN : work->params->min_weight;
     if (isnan(least))
         return count;
     size_t to = 0;
@@ -429,6 +442,14 @@ static topn_status time_span(topn_context *context, const event_sink *sink, cons
         TRY(time_option(context, "since", params->since, &work->since));
     if (params->until)
         TRY(time_option(context, "until", params->until, &work->until));
+    if (params->half_life && !sink->has_times)
+        return fail(context, TOPN_ERROR_OPTION,
+                    "--half-life needs a time column; the source has none (--time-column names it)");
+    if (params->half_life && params->duplicates == COUNT)
+        return fail(context, TOPN_ERROR_OPTION,
+                    "--half-life and --duplicates count exclude each other: counts do not age");
+    if (params->half_life)
+        TRY(half_life_parse(context, params->half_life, &work->half_life));
     return TOPN_OK;
 done:
     return status;
@@ -459,7 +480,8 @@ static void note_story(const assembly *work, uint64_t zeros, data_provenance *pr
     note_dropped(provenance, "explicit zeros", zeros);
     note_dropped(provenance, "before --since", work->early);
     note_dropped(provenance, "not before --until", work->late);
-    note_dropped(provenance, "below --min-weight", work->light);
+    note_dropped(provenance, isnan(work->params->min_weight) ? "weight 0 by --event-weights" : "below --min-weight",
+                 work->light);
     note_dropped(provenance, "below --min-user-events", work->few.of_users);
     note_dropped(provenance, "below --min-item-events", work->few.of_items);
 }
@@ -540,7 +562,8 @@ topn_status events_assemble(topn_context *context, event_sink *sink, const reade
         TRY(select_kept(context, &work, &users.table, &items.table));
     TRY(shrink(context, &work));
     note_story(&work, zeros, &parts.provenance);
-    parts.has_weights = sink->has_weights || params->duplicates == COUNT || (params->duplicates == SUM && work.merged);
+    parts.has_weights = sink->has_weights || params->half_life || params->duplicates == COUNT ||
+                        (params->duplicates == SUM && work.merged);
     TRY(finish_parts(context, &work, sink, &users, &items, &parts));
     status = data_assemble(context, &parts, out);
 done:

@@ -44,6 +44,10 @@ static const char *const weight_names[] = {
     "overall",   "plays",      "playcount",  "listens",  "clicks", "views",    "visits",     "purchases",
     "checkins",  "bookrating", "userrating", "quantity", "qty",    "strength", "confidence", "preference",
     "frequency", "watchratio", "r",          "w",        NULL};
+/* In the place of weights, with --event-weights. */
+static const char *const kind_names[] = {
+    "event",        "eventtype", "eventname",   "action", "actiontype",   "type", "behavior",
+    "behaviortype", "behaviour", "interaction", "kind",   "feedbacktype", NULL};
 static const char *const time_names[] = {"timestamp",
                                          "time",
                                          "date",
@@ -337,6 +341,26 @@ done:
     return status;
 }
 
+/* The column of kinds of events by its name, for --event-weights without --weight-column. */
+static topn_status assign_kinds(topn_context *context, const char *path, const reader_params *params,
+                                const table_look *look, table_layout *layout, size_t *place)
+{
+    for (size_t rank = 0; layout->header && kind_names[rank]; rank++)
+        for (size_t column = 0; column < look->count; column++) {
+            char plain[64];
+            column_plain_name(look->columns[column].name, plain, sizeof plain);
+            if (layout->roles[column] == ROLE_NONE && strcmp(plain, kind_names[rank]) == 0) {
+                *place = column;
+                layout->roles[column] = ROLE_WEIGHT;
+                return TOPN_OK;
+            }
+        }
+    return fail(context, TOPN_ERROR_OPTION,
+                "%s:1: --event-weights %s: no column is named event, type, action or the like; --weight-column says "
+                "where the kinds of events stand",
+                path, params->event_weights);
+}
+
 static topn_status assign(topn_context *context, const char *path, const reader_params *params, const table_look *look,
                           table_layout *layout, size_t places[ROLE_COUNT], event_sink *sink)
 {
@@ -354,8 +378,10 @@ static topn_status assign(topn_context *context, const char *path, const reader_
         TRY(take_column(context, layout, places[role], (unsigned char)role));
     }
     TRY(assign_contexts(context, path, params->context_columns, look, layout, sink));
+    if (params->event_weights && places[ROLE_WEIGHT] == look->count)
+        TRY(assign_kinds(context, path, params, look, layout, &places[ROLE_WEIGHT]));
     for (column_role role = ROLE_USER; role < ROLE_COUNT; role++) {
-        if (options[role] && *options[role])
+        if ((options[role] && *options[role]) || (role == ROLE_WEIGHT && params->event_weights))
             continue;
         if (layout->header)
             places[role] = column_by_name(look, layout->roles, role);
@@ -476,11 +502,18 @@ topn_status table_read(topn_context *context, source *from, const reader_params 
 {
     topn_status status;
     table_layout *layout = NULL;
+    event_weights *kinds = NULL;
     const unsigned char *head;
     size_t size;
     bool last;
     char title[64];
     TRY(ALLOCATE_ZEROED(context, 1, &layout));
+    if (params->event_weights) {
+        TRY(ALLOCATE_ZEROED(context, 1, &kinds));
+        TRY(event_weights_parse(context, params->event_weights, kinds));
+        layout->kinds = kinds;
+        sink->kinds = true;
+    }
     layout->typed = typed;
     TRY(source_peek(context, from, TABLE_HEAD, &head, &size, &last));
     size = whole_lines(head, size, last);
@@ -504,5 +537,6 @@ topn_status table_read(topn_context *context, source *from, const reader_params 
     status = text_lines_read(context, from, &lines, sink);
 done:
     free(layout);
+    free(kinds);
     return status;
 }

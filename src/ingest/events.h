@@ -42,6 +42,7 @@ struct event_sink {
     id_lane *lanes; /* [lane_count] */
     uint32_t lane_count;
     bool has_weights, has_times;
+    bool kinds;                     /* weights are of --event-weights */
     char *field_names[MOST_FIELDS]; /* [field_count] owned; of --context-columns, or of stored data */
     size_t field_count;
     uint64_t all_users_from, all_users; /* ids from … from + count − 1 exist even without events (matrix shapes) */

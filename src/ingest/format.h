@@ -15,7 +15,9 @@ typedef struct reader_params {
     char *separator;                                               /* "auto", ",", "tab", "::", ";", "|", "space" */
     int header;                                                    /* choice auto|yes|no */
     int encoding;                                                  /* choice auto|utf-8|latin-1 */
-    double min_weight;                                             /* auto (NAN) = no limit */
+    char *event_weights; /* KIND:WEIGHT,… of words in the weight column; NULL = numbers stand there */
+    char *half_life;     /* "30d"; NULL = events do not age */
+    double min_weight;   /* auto (NAN) = no limit */
     int64_t min_user_events, min_item_events;
     int filter_order;                    /* choice repeat|items-users */
     char *since, *until;                 /* seconds since 1970, or YYYY-MM-DD[THH:MM:SS], UTC; NULL = open */

@@ -29,6 +29,13 @@ static const option_row reader_options[] = {
     OPTION_CHOICE(reader_params, header, "header", "auto", "auto|yes|no", "whether the first line names the columns"),
     OPTION_CHOICE(reader_params, encoding, "encoding", "auto", "auto|utf-8|latin-1",
                   "of ids and titles; auto = UTF-8, for titles ISO 8859-1 where they are not UTF-8"),
+    OPTION_TEXT(reader_params, event_weights, "event-weights", NULL,
+                "kinds of events and their weights, such as view:1,cart:3,buy:10: the weight column (default: the one "
+                "named event, type, action or the like) holds these words; events of weight 0 are dropped"),
+    OPTION_TEXT(
+        reader_params, half_life, "half-life", NULL,
+        "an event's weight is halved for every so much time (12h, 30d, 1y) between it and the newest event, before "
+        "duplicates are merged; --values weight or --event-weight of a method makes use of it"),
     OPTION_REAL_AUTO(reader_params, min_weight, "min-weight", "auto", 0.0, 3e38,
                      "drop events with less weight, after duplicates are merged; auto = keep all"),
     OPTION_INTEGER(reader_params, min_user_events, "min-user-events", 0, 0, UINT32_MAX,
@@ -181,6 +188,10 @@ static topn_status collect(topn_context *context, source *from, const char *path
     TRY(check_head(context, source_path(from), head, size));
     TRY(choose_format(context, params, path, head, size, &chosen));
     TRY(chosen->read(context, from, params, sink));
+    if (params->event_weights && !sink->kinds)
+        return fail(context, TOPN_ERROR_OPTION,
+                    "--event-weights: the format %s of %s has no column of words; it is for delimited text",
+                    chosen->name, source_path(from));
     if (!params->context_columns || !*params->context_columns)
         return TOPN_OK;
     if (sink->stored)
@@ -210,9 +221,10 @@ done:
 /* Whether the options leave events as they are. */
 static bool no_filters(const reader_params *params)
 {
-    return isnan(params->min_weight) && params->min_user_events == 0 && params->min_item_events == 0 &&
-           !params->since && !params->until && !params->titles && !params->context_columns && !params->time_fields &&
-           params->previous_items == 0 && !params->user_features && !params->item_features;
+    return !params->event_weights && !params->half_life && isnan(params->min_weight) && params->min_user_events == 0 &&
+           params->min_item_events == 0 && !params->since && !params->until && !params->titles &&
+           !params->context_columns && !params->time_fields && params->previous_items == 0 && !params->user_features &&
+           !params->item_features;
 }
 
 static topn_status read_folder(topn_context *context, const char *path, const reader_params *params, topn_data **out)

@@ -313,6 +313,19 @@ static inline bool take_weight(cursor *row, float *out)
     return slow_weight(row, out);
 }
 
+/* A word of the weight column. */
+static bool take_kind(cursor *row, float *out)
+{
+    const table_field field = take_field(&row->layout->dialect, &row->at, row->end);
+    char word[2 * EVENT_KIND_NAME];
+    const size_t length = table_text(&field, row->layout->latin1, word, sizeof word);
+    const float *weight = event_weights_find(row->layout->kinds, (const unsigned char *)word, length);
+    if (!weight)
+        return bad_number(row->run, "event", &field, "a kind of --event-weights (KIND:0 would drop it)");
+    *out = *weight;
+    return true;
+}
+
 static bool slow_time(cursor *row, int64_t *out)
 {
     const table_field field = take_field(&row->layout->dialect, &row->at, row->end);
@@ -401,7 +414,7 @@ static inline bool parse_row(cursor *row)
             good = take_item(row, &item);
             break;
         case ROLE_WEIGHT:
-            good = take_weight(row, &weight);
+            good = layout->kinds ? take_kind(row, &weight) : take_weight(row, &weight);
             break;
         case ROLE_TIME:
             good = take_time(row, &time);

@@ -6,6 +6,7 @@
 #ifndef TOPN_INGEST_TABLE_H
 #define TOPN_INGEST_TABLE_H
 
+#include "ingest/event_weights.h"
 #include "ingest/events.h"
 #include "ingest/source.h"
 #include "ingest/text_lines.h"
@@ -41,6 +42,7 @@ typedef struct table_layout {
     size_t last_used;                   /* last column with a role */
     const char *const *field_names;     /* of the fields' roles, for messages */
     unsigned char roles[TABLE_COLUMNS]; /* column_role of each column */
+    const event_weights *kinds;         /* of words in the weight column; NULL = numbers */
     bool ends[256];                     /* bytes that end an unquoted field */
 } table_layout;
 
