@@ -9,6 +9,7 @@
 #include "progress.h"
 #include "session.h"
 #include "text.h"
+#include "trec.h"
 
 static const own_option own_options[] = {
     {"split", 0, "PREFIX", "",
@@ -18,6 +19,9 @@ static const own_option own_options[] = {
     {"candidates", 0, "FILE", "", "per user the items ranked together with the hidden ones; metrics are then sampled"},
     {"candidates-format", 0, "FORMAT", "auto", "format of that file"},
     {"per-user", 0, "FILE", "", "write every metric of every user as CSV"},
+    {"trec-run", 0, "FILE", "", "write the lists as a TREC run: lines \"user Q0 item rank score topn\"; of one model"},
+    {"trec-qrels", 0, "FILE", "", "write the hidden events of the users evaluated as TREC qrels: \"user 0 item 1\""},
+    {"trec-depth", 0, "N", "1000", "items of each user in --trec-run; 0 = all that were ranked"},
     {"retriever", 0, "KIND", "exact",
      "exact, or the kind of an index that the model has (`topn index`): faster, and says how close it comes"},
 };
@@ -83,6 +87,7 @@ static int evaluate_model(struct session *session, const char *path, const evalu
     STEP(session_open(session, path, &with));
     STEP(session_check(session, topn_evaluate(session->context, with.retriever, data->seen, data->hidden,
                                               data->candidates, session->options[TOPN_KIND_EVALUATION], out)));
+    STEP(trec_write(session, with.model, data->hidden, *out));
 done:
     answerer_clear(&with);
     return code;
@@ -109,6 +114,7 @@ static int run(struct session *session)
     STEP(session_apply(session, NULL));
     if (per_user)
         STEP(session_output_check(per_user));
+    STEP(trec_prepare(session, count));
     STEP(read_data(session, &data));
     for (size_t i = 0; i < count; i++)
         STEP(evaluate_model(session, names[i], &data, &reports[i]));
@@ -131,7 +137,8 @@ const struct command command_evaluate = {
     .description =
         "Ranks all items for every user with hidden events, leaving out those seen, and prints the metrics with "
         "bootstrap intervals and their definitions. With several models it adds the paired difference of each "
-        "to the first. --per-user writes the value of every user.",
+        "to the first. --per-user writes the value of every user, --trec-run and --trec-qrels the lists and what is "
+        "relevant for other programs to measure.",
     .example =
         "topn evaluate ease.safetensors chol.safetensors --split split/test\n"
         "topn evaluate m.safetensors --seen train.txt --hidden test.txt --metrics recall@20,ndcg@20 --format json",

@@ -573,6 +573,9 @@ TOPN_API size_t topn_report_users(const topn_report *report);
 TOPN_API const char *topn_report_user_id(const topn_report *report, size_t user);
 /* NAN for metrics that are not per user. */
 TOPN_API double topn_report_value(const topn_report *report, size_t metric, size_t user);
+/* Lends the user's list, best first, as far as the evaluation's option "keep-lists" kept it: items of the model and
+ * their scores, both [return value]. Either output may be NULL. */
+TOPN_API size_t topn_report_list(const topn_report *report, size_t user, const uint32_t **items, const float **scores);
 /* Facts beside the metrics: protocol, tie rule, users, unknown items, seconds. false past the end. */
 TOPN_API bool topn_report_fact(const topn_report *report, size_t index, const char **key, const char **value);
 /* Paired bootstrap and sign-flip test of metric `index` between two reports over the same users.

@@ -60,6 +60,16 @@ double topn_report_value(const topn_report *report, size_t index, size_t user)
     return report->values[user * report->metric_count + index];
 }
 
+size_t topn_report_list(const topn_report *report, size_t user, const uint32_t **items, const float **scores)
+{
+    const bool kept = report && user < report->users && report->list_width;
+    if (items)
+        *items = kept ? report->list_items + user * report->list_width : NULL;
+    if (scores)
+        *scores = kept ? report->list_scores + user * report->list_width : NULL;
+    return kept ? report->list_lengths[user] : 0;
+}
+
 bool topn_report_fact(const topn_report *report, size_t index, const char **key, const char **value)
 {
     if (!report || index >= report->facts.count)

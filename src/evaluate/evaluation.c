@@ -34,6 +34,8 @@ static const option_row evaluation_options[] = {
         evaluation_params, rank_items, "rank-items", "all", "all|hidden",
         "rank all items, or only those that some user has a hidden event on: after a split by cold-items, the "
         "held-out items among each other"),
+    OPTION_INTEGER(evaluation_params, keep_lists, "keep-lists", 0, 0, UINT32_MAX,
+                   "items of each user's list that the report keeps for programs, at most; --trec-run sets it"),
 };
 
 const option_table evaluation_option_table = OPTION_TABLE(evaluation_params, evaluation_options);
@@ -57,6 +59,7 @@ typedef struct evaluation {
     evaluation_cases cases;
     uint32_t *unranked; /* [unranked_count] ascending, items that are ranked for nobody */
     size_t unranked_count;
+    size_t kept; /* items of a list that the report keeps */
     bool sampled;
     double *novelty;           /* [items] when a metric needs it */
     const char *novelty_basis; /* whose events it was counted on */
@@ -136,6 +139,11 @@ done:
     return status;
 }
 
+static size_t longest_list(const evaluation *run)
+{
+    return run->kept > run->metrics.largest_cutoff ? run->kept : run->metrics.largest_cutoff;
+}
+
 /* A scorer for every thread. The first one says how large a block is; the rest must fit beside it. */
 static topn_status create_workers(topn_context *context, const topn_retriever *retriever, evaluation *run)
 {
@@ -154,7 +162,7 @@ static topn_status create_workers(topn_context *context, const topn_retriever *r
         }
         run->block_users = own->index ? INDEX_BLOCK : block_scorer_users(own->scorer);
         TRY(ALLOCATE(context, run->block_users, &own->histories));
-        TRY(ranking_scratch_create(context, run->metrics.largest_cutoff, &own->scratch));
+        TRY(ranking_scratch_create(context, longest_list(run), &own->scratch));
         if (thread == 0 && own->scorer)
             TRY(memory_check(context, "evaluation",
                              (uint64_t)(run->threads - 1) * run->block_users * run->model->items * sizeof(float),
@@ -230,6 +238,7 @@ static topn_status prepare(topn_context *context, const topn_retriever *retrieve
     TRY(metric_list_parse(context, metrics, run->model->items, is_default, &run->metrics));
     if (retriever->view)
         TRY(check_index(context, run, retriever->kind->name));
+    run->kept = params->keep_lists < (int64_t)run->model->items ? (size_t)params->keep_lists : run->model->items;
     TRY(choose_contexts(context, run, hidden, &contexts));
     TRY(cases_create(context, run->model, seen, hidden, candidates, params->unknown_items == UNKNOWN_DROP, contexts,
                      &run->cases));
@@ -243,6 +252,7 @@ static topn_status prepare(topn_context *context, const topn_retriever *retrieve
     TRY(report_create(context, &run->metrics, run->sampled ? "sampled-" : "", run->cases.users, &run->report));
     TRY(string_table_pick(context, &hidden->user_ids, run->cases.hidden_users, (uint32_t)run->cases.users,
                           &run->report->user_ids));
+    TRY(report_keep_lists(context, run->report, run->kept));
     TRY(create_workers(context, retriever, run));
 done:
     return status;
@@ -271,6 +281,18 @@ static void measure(evaluation *run, const ranking *ranked, size_t user)
             counts[ranked->list[rank]]++;
         }
     }
+}
+
+/* Keeps the list for who asks the report. */
+static void keep_list(evaluation *run, const ranking *ranked, const float *scores, size_t user)
+{
+    topn_report *report = run->report;
+    const size_t length = ranked->list_length < run->kept ? ranked->list_length : run->kept;
+    if (length == 0)
+        return;
+    report->list_lengths[user] = length;
+    memcpy(report->list_items + user * run->kept, ranked->list, length * sizeof *ranked->list);
+    memcpy(report->list_scores + user * run->kept, scores, length * sizeof *scores);
 }
 
 /* What the model is told of a case. */
@@ -307,6 +329,7 @@ static topn_status search_block(evaluation *run, worker *own, size_t first, size
             return fail_encode(&own->context, run->model);
         mark_hits(&own->scratch, row_of(&run->cases.hidden, user), ranked.list_length);
         measure(run, &ranked, user);
+        keep_list(run, &ranked, own->scratch.list_scores, user);
     }
     return TOPN_OK;
 }
@@ -343,6 +366,7 @@ static topn_status evaluate_block(evaluation *run, worker *own, size_t block)
         TRY(rank_user(&own->context, &own->scratch, &task, scores + index * items, items, &ranked));
         ranked.novelty = run->novelty;
         measure(run, &ranked, user);
+        keep_list(run, &ranked, own->scratch.list_scores, user);
     }
 done:
     return status;

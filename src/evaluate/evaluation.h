@@ -20,8 +20,9 @@ typedef struct evaluation_params {
     double confidence;
     int unknown_items; /* UNKNOWN_… */
     bool include_seen;
-    int per_context; /* CONTEXTS_… */
-    int rank_items;  /* RANK_… */
+    int per_context;    /* CONTEXTS_… */
+    int rank_items;     /* RANK_… */
+    int64_t keep_lists; /* most items of each list that the report keeps; 0 = none, UINT32_MAX = all */
 } evaluation_params;
 extern const option_table evaluation_option_table;
 

@@ -46,6 +46,21 @@ done:
     return status;
 }
 
+topn_status report_keep_lists(topn_context *context, topn_report *report, size_t width)
+{
+    topn_status status;
+    if (width == 0)
+        return TOPN_OK;
+    TRY(memory_check(context, "keeping the lists of all users", (uint64_t)report->users * width * 8,
+                     "keep shorter ones"));
+    TRY(ALLOCATE_ZEROED(context, report->users, &report->list_lengths));
+    TRY(memory_allocate(context, report->users, width * sizeof *report->list_items, &report->list_items));
+    TRY(memory_allocate(context, report->users, width * sizeof *report->list_scores, &report->list_scores));
+    report->list_width = width;
+done:
+    return status;
+}
+
 /* Values of the per-user metrics alone, [users × *columns], and which metric each column is. */
 static topn_status pack_values(topn_context *context, const topn_report *report, double **packed, size_t **metric_of,
                                size_t *columns)
@@ -174,6 +189,9 @@ void topn_report_free(topn_report *report)
     }
     free(report->metrics);
     free(report->values);
+    free(report->list_lengths);
+    free(report->list_items);
+    free(report->list_scores);
     string_table_clear(&report->user_ids);
     record_clear(&report->facts);
     free(report);

@@ -21,6 +21,10 @@ struct topn_report {
     string_table user_ids; /* [users]; a user has several rows in turn where his contexts are cases */
     size_t users;          /* cases */
     double *values;        /* [users × metric_count], NAN for metrics that are not per user */
+    size_t list_width;     /* most items kept of a case's list; 0 = no lists */
+    size_t *list_lengths;  /* [users] */
+    uint32_t *list_items;  /* [users × list_width] of the model, best first */
+    float *list_scores;    /* the same */
     record facts;
     size_t samples;    /* of the bootstrap; 0 = no intervals */
     double confidence; /* of the intervals */
@@ -29,6 +33,8 @@ struct topn_report {
 /* A report with names (after `prefix`) and definitions, all values NAN. */
 topn_status report_create(topn_context *context, const metric_list *list, const char *prefix, size_t users,
                           topn_report **out);
+/* Room for lists of up to `width` items. MEMORY. */
+topn_status report_keep_lists(topn_context *context, topn_report *report, size_t width);
 /* Means over cases of all per-user metrics and, when samples > 0, their intervals over users. user_ids are filled. */
 topn_status report_summarise(topn_context *context, topn_report *report, size_t samples, double confidence);
 /* See topn_report_compare. */
