@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/autoencoder/gaussian.h"
+
+#include <math.h>
+
+#include "base/random.h"
+
+void gaussian_draw(const user_batch *batch, size_t latent, unsigned layer, const float *moments, float *noise, float *z)
+{
+#pragma omp parallel for num_threads(batch->threads) schedule(static) if (batch->threads > 1)
+    for (size_t n = 0; n < batch->count; n++) {
+        const uint64_t first = (2 * batch_example(batch, n) + layer) * latent;
+        const float *mean = moments + 2 * n * latent, *logs = mean + latent;
+        for (size_t j = 0; j < latent; j++) {
+            const size_t at = n * latent + j;
+            noise[at] = batch->sample ? (float)random_normal(batch->seed, RANDOM_LATENT, first + j) : 0.0f;
+            z[at] = mean[j] + noise[at] * expf(0.5f * logs[j]);
+        }
+    }
+}
+
+void gaussian_pull(const user_batch *batch, size_t latent, const float *moments, const float *noise, const float *dz,
+                   float *d)
+{
+    for (size_t n = 0; n < batch->count; n++) {
+        const float *logs = moments + (2 * n + 1) * latent;
+        float *to = d + 2 * n * latent;
+        for (size_t j = 0; j < latent; j++) {
+            const size_t at = n * latent + j;
+            to[j] += dz[at];
+            to[latent + j] += dz[at] * noise[at] * 0.5f * expf(0.5f * logs[j]);
+        }
+    }
+}
+
+double gaussian_divergence(size_t latent, const float *moments, double factor, float *d)
+{
+    const float *logs = moments + latent;
+    double sum = 0;
+    for (size_t j = 0; j < latent; j++) {
+        const double mean = (double)moments[j], log_square = (double)logs[j], square = exp(log_square);
+        sum += square + mean * mean - 1 - log_square;
+        d[j] += (float)(factor * mean);
+        d[latent + j] += (float)(factor * 0.5 * (square - 1));
+    }
+    return sum / 2;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sums over items are in 16 lanes that are added in order at the end: vector code, and the same bits whatever the width
+ * of the vectors.
+ */
+#include "train/autoencoder/likelihood.h"
+
+#include <math.h>
+
+#include "base/vector.h"
+#include "numeric/exponential.h"
+
+enum { LANES = 16 };
+
+VECTOR_CLONES
+static float largest_score(const float *scores, size_t items)
+{
+    float lanes[LANES], most;
+    size_t at = 0;
+    for (size_t lane = 0; lane < LANES; lane++)
+        lanes[lane] = -INFINITY;
+    for (; at + LANES <= items; at += LANES)
+        for (size_t lane = 0; lane < LANES; lane++)
+            lanes[lane] = scores[at + lane] > lanes[lane] ? scores[at + lane] : lanes[lane];
+    most = at < items ? scores[at] : lanes[0];
+    for (; at < items; at++)
+        most = scores[at] > most ? scores[at] : most;
+    for (size_t lane = 0; lane < LANES; lane++)
+        most = lanes[lane] > most ? lanes[lane] : most;
+    return most;
+}
+
+/* scores become e^(s − most); their sum. */
+VECTOR_CLONES
+static double raise_scores(float *scores, size_t items, float most)
+{
+    double lanes[LANES] = {0}, sum = 0;
+    size_t at = 0;
+    for (; at + LANES <= items; at += LANES)
+        for (size_t lane = 0; lane < LANES; lane++) {
+            scores[at + lane] = exponential(scores[at + lane] - most);
+            lanes[lane] += (double)scores[at + lane];
+        }
+    for (size_t lane = 0; at < items; at++, lane++) {
+        scores[at] = exponential(scores[at] - most);
+        lanes[lane] += (double)scores[at];
+    }
+    for (size_t lane = 0; lane < LANES; lane++)
+        sum += lanes[lane];
+    return sum;
+}
+
+VECTOR_CLONES
+static void scale_scores(float *scores, size_t items, float factor)
+{
+    for (size_t at = 0; at < items; at++)
+        scores[at] *= factor;
+}
+
+/* scores become scale·σ(s); Σ ln(1 + e^s). */
+VECTOR_CLONES
+static double bernoulli_scores(float *scores, size_t items, float scale)
+{
+    double lanes[LANES] = {0}, sum = 0;
+    for (size_t begin = 0; begin < items; begin += LANES) {
+        const size_t left = items - begin, count = left < LANES ? left : LANES;
+        for (size_t lane = 0; lane < count; lane++) {
+            const float s = scores[begin + lane], away = exponential(s > 0.0f ? -s : s); /* e^−|s| */
+            lanes[lane] += (double)((s > 0.0f ? s : 0.0f) + log_one_plus(away));
+            scores[begin + lane] = scale * ((s > 0.0f ? 1.0f : away) / (1.0f + away));
+        }
+    }
+    for (size_t lane = 0; lane < LANES; lane++)
+        sum += lanes[lane];
+    return sum;
+}
+
+/* scores become scale·s; ½ Σ s². */
+VECTOR_CLONES
+static double gaussian_scores(float *scores, size_t items, float scale)
+{
+    double lanes[LANES] = {0}, sum = 0;
+    for (size_t begin = 0; begin < items; begin += LANES) {
+        const size_t left = items - begin, count = left < LANES ? left : LANES;
+        for (size_t lane = 0; lane < count; lane++) {
+            const float s = scores[begin + lane];
+            lanes[lane] += (double)s * (double)s;
+            scores[begin + lane] = scale * s;
+        }
+    }
+    for (size_t lane = 0; lane < LANES; lane++)
+        sum += lanes[lane];
+    return sum / 2;
+}
+
+double likelihood_row(likelihood kind, float *scores, size_t items, const uint32_t *taken, size_t count, double scale)
+{
+    double along = 0, loss = 0;
+    for (size_t at = 0; at < count; at++)
+        along += (double)scores[taken[at]];
+    switch (kind) {
+    case LIKELIHOOD_MULTINOMIAL: {
+        const float most = largest_score(scores, items);
+        const double sum = raise_scores(scores, items, most);
+        loss = (double)count * ((double)most + log(sum)) - along;
+        scale_scores(scores, items, (float)(scale * (double)count / sum));
+        break;
+    }
+    case LIKELIHOOD_BERNOULLI:
+        loss = bernoulli_scores(scores, items, (float)scale) - along;
+        break;
+    case LIKELIHOOD_GAUSSIAN:
+        loss = gaussian_scores(scores, items, (float)scale) - along + (double)count / 2;
+        break;
+    }
+    for (size_t at = 0; at < count; at++)
+        scores[taken[at]] -= (float)scale;
+    return loss;
+}

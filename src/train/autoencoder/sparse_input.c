@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/autoencoder/sparse_input.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/threads.h"
+#include "base/vector.h"
+
+enum { CHUNK = 32, NUMBER_SHIFT = 51 /* as stacks of layers number their values: train/network/layers.c */ };
+
+void draw_weights(const topn_context *context, unsigned number, double bound, size_t count, float *values)
+{
+    const uint64_t first = (uint64_t)number << NUMBER_SHIFT;
+#pragma omp parallel for num_threads(context->threads) schedule(static) if (context->threads > 1)
+    for (size_t at = 0; at < count; at++)
+        values[at] = (float)(bound * (2.0 * random_uniform(context->seed, RANDOM_LAYERS, first + at) - 1.0));
+}
+
+/* Events of a batch at most: so many users with the longest history, or all events. */
+static uint64_t most_events(const sparse_matrix *events, size_t users)
+{
+    uint64_t longest = 0;
+    for (uint32_t row = 0; row < events->rows; row++) {
+        const uint64_t length = events->indptr[row + 1] - events->indptr[row];
+        longest = length > longest ? length : longest;
+    }
+    const uint64_t total = events->indptr[events->rows];
+    return users * longest < total ? users * longest : total;
+}
+
+uint64_t sparse_input_state_bytes(uint64_t items, size_t width)
+{
+    return (1 + OPTIMIZER_ARRAYS) * sizeof(float) * items * width;
+}
+
+uint64_t sparse_input_bytes(const sparse_matrix *events, size_t users, size_t width, int threads)
+{
+    return sparse_input_state_bytes(events->columns, width) + 12 * most_events(events, users) +
+           8 * ((uint64_t)users + events->columns + 2) + sizeof(float) * CHUNK * (uint64_t)threads * width;
+}
+
+topn_status sparse_input_create(topn_context *context, const sparse_matrix *events, size_t users, size_t width,
+                                size_t outputs, unsigned number, const optimizer *by, sparse_input *out)
+{
+    topn_status status;
+    const size_t count = events->columns * width;
+    *out = (sparse_input){.items = events->columns, .width = width, .capacity = most_events(events, users)};
+    TRY(ALLOCATE(context, count, &out->rows));
+    for (int array = 0; array < by->arrays; array++)
+        TRY(ALLOCATE_ZEROED(context, count, &out->state[array]));
+    TRY(ALLOCATE(context, users + 1, &out->begins));
+    TRY(ALLOCATE(context, out->capacity, &out->factors));
+    TRY(ALLOCATE(context, (size_t)out->items + 1, &out->item_begins));
+    TRY(ALLOCATE(context, out->capacity, &out->item_users));
+    TRY(ALLOCATE(context, out->capacity, &out->item_factors));
+    TRY(ALLOCATE(context, (size_t)context->threads * CHUNK * width, &out->gradients));
+    draw_weights(context, number, sqrt(6.0 / ((double)out->items + (double)outputs)), count, out->rows);
+done:
+    return status;
+}
+
+void sparse_input_clear(sparse_input *input)
+{
+    free(input->rows);
+    for (int array = 0; array < OPTIMIZER_ARRAYS; array++)
+        free(input->state[array]);
+    free(input->begins);
+    free(input->factors);
+    free(input->item_begins);
+    free(input->item_users);
+    free(input->item_factors);
+    free(input->gradients);
+    *input = (sparse_input){0};
+}
+
+VECTOR_CLONES
+static void add_row(float *restrict target, const float *restrict row, float factor, size_t count)
+{
+    for (size_t at = 0; at < count; at++)
+        target[at] += factor * row[at];
+}
+
+/* Random numbers go by event and pass. */
+static void put_factors(const sparse_input *input, const user_batch *batch, size_t n, size_t length, float *factors)
+{
+    const double p = batch->drop ? input->dropout : 0.0;
+    const float factor = (float)(1.0 / (sqrt((double)length) * (1.0 - p)));
+    const uint64_t threshold = (uint64_t)(p * 4294967296.0);
+    const uint64_t first =
+        batch->pass * batch->events->indptr[batch->events->rows] + batch->events->indptr[batch->rows[n]];
+    uint32_t words[4];
+    uint64_t block = UINT64_MAX;
+    for (size_t at = 0; at < length; at++) {
+        const uint64_t index = first + at;
+        if (threshold && index / 4 != block)
+            random_block(batch->seed, RANDOM_INPUT_DROPOUT, block = index / 4, words);
+        factors[at] = threshold && words[index % 4] < threshold ? 0.0f : factor;
+    }
+}
+
+void sparse_input_forward(sparse_input *input, const user_batch *batch, float *x)
+{
+    const size_t width = input->width;
+    input->begins[0] = 0;
+    for (size_t n = 0; n < batch->count; n++) {
+        size_t length;
+        batch_history(batch, n, &length);
+        input->begins[n + 1] = input->begins[n] + length;
+    }
+#pragma omp parallel for num_threads(batch->threads) schedule(dynamic, 8) if (batch->threads > 1)
+    for (size_t n = 0; n < batch->count; n++) {
+        size_t length;
+        const uint32_t *items = batch_history(batch, n, &length);
+        float *row = x + n * width, *factors = input->factors + input->begins[n];
+        put_factors(input, batch, n, length, factors);
+        memset(row, 0, width * sizeof *row);
+        for (size_t at = 0; at < length; at++)
+            if (factors[at] > 0.0f)
+                add_row(row, input->rows + items[at] * width, factors[at], width);
+    }
+}
+
+/* Kept events of the batch by item; of an item in the order of the batch. */
+static void gather_by_item(sparse_input *input, const user_batch *batch)
+{
+    uint64_t *begins = input->item_begins;
+    memset(begins, 0, ((size_t)input->items + 1) * sizeof *begins);
+    for (int fill = 0; fill < 2; fill++) {
+        for (size_t n = 0; n < batch->count; n++) {
+            size_t length;
+            const uint32_t *items = batch_history(batch, n, &length);
+            const float *factors = input->factors + input->begins[n];
+            for (size_t at = 0; at < length; at++) {
+                if (!(factors[at] > 0.0f))
+                    continue;
+                const uint64_t place = begins[items[at]]++;
+                if (!fill)
+                    continue;
+                input->item_users[place] = (uint32_t)n;
+                input->item_factors[place] = factors[at];
+            }
+        }
+        /* After counting: where each item begins. After filling: begins[i] is where item i ends. */
+        for (uint64_t item = 0, sum = 0; !fill && item <= input->items; item++) {
+            const uint64_t count = begins[item];
+            begins[item] = sum;
+            sum += count;
+        }
+    }
+}
+
+void sparse_input_step(sparse_input *input, const user_batch *batch, const float *dx, const optimizer *by,
+                       const optimizer_setting *setting, double l2)
+{
+    const size_t width = input->width, items = input->items, chunks = (items + CHUNK - 1) / CHUNK;
+    gather_by_item(input, batch);
+#pragma omp parallel for num_threads(batch->threads) schedule(dynamic, 4) if (batch->threads > 1)
+    for (size_t chunk = 0; chunk < chunks; chunk++) {
+        const unsigned saved = threads_flush_begin(); /* averages of rows long untouched */
+        const size_t begin = chunk * CHUNK, rows = items - begin < CHUNK ? items - begin : CHUNK;
+        float *gradient = input->gradients + (size_t)thread_index() * CHUNK * width, *state[OPTIMIZER_ARRAYS] = {0};
+        for (int array = 0; array < by->arrays; array++)
+            state[array] = input->state[array] + begin * width;
+        memset(gradient, 0, rows * width * sizeof *gradient);
+        if (l2 > 0.0)
+            add_row(gradient, input->rows + begin * width, (float)l2, rows * width);
+        for (size_t row = 0; row < rows; row++) {
+            const size_t item = begin + row;
+            for (uint64_t at = item ? input->item_begins[item - 1] : 0; at < input->item_begins[item]; at++)
+                add_row(gradient + row * width, dx + input->item_users[at] * width, input->item_factors[at], width);
+        }
+        by->step(setting, input->rows + begin * width, gradient, state, rows * width);
+        threads_flush_end(saved);
+    }
+}
