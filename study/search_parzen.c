@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tree-structured Parzen estimator: the past is parted into the better quarter and the rest; each is a mixture of a
+ * Tree-structured Parzen estimator: the past is parted into the better eighth and the rest; each is a mixture of a
  * Gaussian about every past point, cut at the borders, and of the even density. Of candidates drawn from the better
- * mixture the one is proposed at which it exceeds the other most. Dimensions are independent; choices are counted.
- * The first trials are random.
+ * mixture the one is proposed at which it exceeds the other most; they are few, since of many it would be the same spot
+ * again and again. Dimensions are independent; choices are counted.
+ * The first trials are random, and every fourth later on: a choice that had bad luck at first is found again.
  */
 #include <math.h>
 #include <stdlib.h>
 
 #include "study/search.h"
 
-enum { FIRST_RANDOM = 8, CANDIDATES = 32, MOST_PAST = 4096 };
-static const double better_share = 0.25, narrowest = 0.03, even_weight = 1.0;
+enum { FIRST_RANDOM = 8, EVERY_RANDOM = 4, CANDIDATES = 3, MOST_PAST = 4096 };
+static const double better_share = 0.12, even_weight = 1.0;
 
 typedef struct mixture {
     const past_trial *const *past; /* [count] */
     size_t count;
-    double width; /* standard deviation of a Gaussian */
+    double width; /* standard deviation of a Gaussian, in the dimension under way */
 } mixture;
 
 /* Share of a Gaussian about `center` that lies in [0, 1]. */
@@ -75,16 +76,27 @@ static int better_first(const void *a, const void *b)
     return first < second ? -1 : 1;
 }
 
-/* Gaussians grow narrower the more points there are (Scott's rule over one dimension). */
-static double width_of(size_t count)
+/* Silverman's rule over one dimension: the closer the points and the more of them, the narrower the Gaussians; few
+ * points that happen to lie together do not make them narrow. */
+static double width_of(const mixture *from, size_t d)
 {
-    return fmax(narrowest, 0.35 * pow((double)count, -0.2));
+    double sum = 0, squares = 0;
+    const double count = (double)from->count;
+    for (size_t i = 0; i < from->count; i++) {
+        const double x = from->past[i]->point[d];
+        sum += x;
+        squares += x * x;
+    }
+    const double deviation = sqrt(fmax(0, squares / count - sum * sum / (count * count)));
+    return fmax(1 / (1 + count), 1.06 * deviation * pow(count, -0.2));
 }
 
-static void best_candidate(const space *over, const mixture *good, const mixture *bad, draw_key *key, double *point)
+static void best_candidate(const space *over, mixture *good, mixture *bad, draw_key *key, double *point)
 {
     for (size_t d = 0; d < over->count; d++) {
         double best = -INFINITY;
+        good->width = width_of(good, d);
+        bad->width = width_of(bad, d);
         for (int candidate = 0; candidate < CANDIDATES; candidate++) {
             const dimension *of = &over->dimensions[d];
             const double x = draw(good, of, d, key);
@@ -103,21 +115,21 @@ static void propose(const space *over, const past_trial *past, size_t count, dra
     out->fidelity = 1;
     for (size_t d = 0; d < over->count; d++)
         out->point[d] = draw_uniform(&key);
-    if (count < FIRST_RANDOM)
+    if (count < FIRST_RANDOM || count % EVERY_RANDOM == 0)
         return;
     count = count < MOST_PAST ? count : MOST_PAST;
     for (size_t i = 0; i < count; i++)
         sorted[i] = &past[i];
     qsort(sorted, count, sizeof *sorted, better_first);
     const size_t better = (size_t)ceil(better_share * (double)count);
-    const mixture good = {.past = sorted, .count = better, .width = width_of(better)};
-    const mixture bad = {.past = sorted + better, .count = count - better, .width = width_of(count - better)};
+    mixture good = {.past = sorted, .count = better}, bad = {.past = sorted + better, .count = count - better};
     best_candidate(over, &good, &bad, &key, out->point);
 }
 
 const search search_parzen = {
     .name = "parzen",
-    .summary = "points where good trials are dense and bad ones are not (TPE), after 8 random ones",
+    .summary =
+        "points where good trials are dense and bad ones are not (TPE), after 8 random ones, and every fourth random",
     .source = "Bergstra, Bardenet, Bengio, Kégl, NIPS 2011",
     .propose = propose,
 };
