@@ -71,18 +71,18 @@ static double naive(const sampled_loss *loss, const loss_setting *setting, const
 {
     double sum = 0, ignored;
     const surrogate *l = setting->surrogate;
+    const double nu = setting->inverse_temperature;
     if (strcmp(loss->name, "pointwise") == 0) {
         for (size_t j = 0; j < one->count; j++)
-            sum += one->weights[j] * l->value(one->negatives[j], l->negative_label, setting->margin, &ignored);
-        return sum +
-               one->weight * l->value(one->positive, one->disliked ? l->negative_label : 1, setting->margin, &ignored);
+            sum += one->weights[j] * l->value(nu * one->negatives[j], l->negative_label, setting->margin, &ignored);
+        return sum + one->weight *
+                         l->value(nu * one->positive, one->disliked ? l->negative_label : 1, setting->margin, &ignored);
     }
     if (strcmp(loss->name, "pairwise") == 0) {
         for (size_t j = 0; j < one->count; j++)
-            sum += one->weights[j] * l->value(one->positive - one->negatives[j], 1, setting->margin, &ignored);
+            sum += one->weights[j] * l->value(nu * (one->positive - one->negatives[j]), 1, setting->margin, &ignored);
         return one->weight * sum;
     }
-    const double nu = setting->inverse_temperature;
     for (size_t j = 0; j < one->count; j++)
         sum += exp(nu * one->negatives[j]) / exp(one->log_counts[j]);
     return one->weight * (-nu * one->positive + log(exp(nu * one->positive) + sum));

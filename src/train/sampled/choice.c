@@ -24,7 +24,7 @@ sampled_choice sampled_choose(const sampled_params *params)
     };
     if (!choice.surrogate)
         choice.surrogate = surrogate_find("logistic");
-    choice.sampling.margin = params->margin;
+    choice.sampling.margin = params->margin * params->temperature; /* of scores as they are, before the loss's ν */
     choice.traits = sampler_traits_of(choice.sampler, &choice.sampling);
     choice.shared = choice.traits.shared_only || params->shared_negatives;
     const bool counted = choice.sampler->probability || choice.sampler->shared_probability;
@@ -54,9 +54,6 @@ static topn_status check_loss(topn_context *context, const sampled_params *param
     if (!choice->loss->takes_surrogate && surrogate_at((size_t)params->surrogate))
         return fail(context, TOPN_ERROR_OPTION, "--loss %s takes no surrogate: leave out --surrogate %s",
                     choice->loss->name, choice->surrogate->name);
-    if (choice->loss->takes_surrogate && params->temperature != 1)
-        return fail(context, TOPN_ERROR_OPTION, "--temperature is of the softmax: leave it out with --loss %s",
-                    choice->loss->name);
     if (choice->weight->needs_ranks && !pairwise)
         return fail(context, TOPN_ERROR_OPTION,
                     "--rank-weight %s weighs pairs: use --loss pairwise, or --rank-weight none", choice->weight->name);

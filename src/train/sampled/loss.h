@@ -3,8 +3,8 @@
  * Losses of sampled training (P2 §3): one row of losses.def each. A loss sees the scores of one positive and of the
  * negatives drawn for it (Algorithms 1, 2 and 3), and gives its value and its derivatives by these scores.
  *
- *   pointwise   α̃ l(ŷ_i, y) + Σ_j α̃_j l(ŷ_j, 0)                                   (eq. 9)
- *   pairwise    α̃ Σ_j α̃_j l(ŷ_i − ŷ_j, 1)                                         (eq. 11)
+ *   pointwise   α̃ l(νŷ_i, y) + Σ_j α̃_j l(νŷ_j, 0)                                   (eq. 9)
+ *   pairwise    α̃ Σ_j α̃_j l(ν(ŷ_i − ŷ_j), 1)                                         (eq. 11)
  *   softmax     α̃ [−νŷ_i + ln(exp νŷ_i + Σ_j exp(νŷ_j − ln m·q_j))]              (eq. 14, 19); full with sampler `all`
  *
  * over a surrogate l (eq. 10a–c), one row of surrogates.def each:
@@ -34,7 +34,7 @@ typedef struct surrogate {
 typedef struct loss_setting {
     const surrogate *surrogate; /* not looked at by softmax */
     double margin;              /* of hinge; 1 in P2 */
-    double inverse_temperature; /* ν of softmax */
+    double inverse_temperature; /* ν: what scores are multiplied by first; 1 in P2 but for eq. 12 */
 } loss_setting;
 
 /* One positive and its negatives. */

@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * α̃ Σ_j α̃_j l(ŷ_i − ŷ_j, 1): P2 eq. 11 and Algorithm 2.
+ * α̃ Σ_j α̃_j l(ν(ŷ_i − ŷ_j), 1): P2 eq. 11 and Algorithm 2, of scores times ν (cosines have no length that could absorb
+ * it).
  */
 #include <math.h>
 
+#include "base/vector.h"
 #include "train/sampled/loss.h"
+
+VECTOR_CLONES
+static void scale(float factor, size_t count, float *values)
+{
+    for (size_t j = 0; j < count; j++)
+        values[j] *= factor;
+}
 
 static double example(const loss_setting *setting, const loss_example *one, double *d_positive, double *d_negatives)
 {
+    const double nu = setting->inverse_temperature;
     double sum = 0;
     *d_positive = 0;
     for (size_t j = 0; j < one->count; j++) {
@@ -16,9 +26,10 @@ static double example(const loss_setting *setting, const loss_example *one, doub
             continue;
         const double weight = one->weight * (one->weights ? one->weights[j] : 1);
         double derivative;
-        sum += weight * setting->surrogate->value(one->positive - one->negatives[j], 1, setting->margin, &derivative);
-        *d_positive += weight * derivative;
-        d_negatives[j] = -weight * derivative;
+        sum += weight *
+               setting->surrogate->value(nu * (one->positive - one->negatives[j]), 1, setting->margin, &derivative);
+        *d_positive += weight * nu * derivative;
+        d_negatives[j] = -weight * nu * derivative;
     }
     return sum;
 }
@@ -27,10 +38,15 @@ static double row(const loss_setting *setting, float positive, float weight, boo
                   const float *log_counts, float *d_positive)
 {
     (void)disliked, (void)log_counts;
+    const float nu = (float)setting->inverse_temperature;
     double derivatives;
+    if (nu != 1)
+        scale(nu, count, scores);
     const double value =
-        setting->surrogate->row(positive, 1, (float)setting->margin, weight, count, scores, &derivatives);
-    *d_positive = (float)-derivatives;
+        setting->surrogate->row(nu * positive, 1, (float)setting->margin, weight, count, scores, &derivatives);
+    *d_positive = (float)(-(double)nu * derivatives);
+    if (nu != 1)
+        scale(nu, count, scores);
     return (double)weight * value;
 }
 

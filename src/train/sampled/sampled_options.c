@@ -100,8 +100,8 @@ static const option_row rows[] = {
     /* losses and samplers */
     OPTION_REAL(sampled_params, margin, "margin", 1, 0, 1e6,
                 "of hinge, and of the sampler warp: what a positive should be ahead of a negative"),
-    OPTION_REAL(sampled_params, temperature, "temperature", 1, 1e-6, 1e6, "of softmax: scores are divided by it",
-                SEARCH_LOG(0.03, 1)),
+    OPTION_REAL(sampled_params, temperature, "temperature", 1, 1e-6, 1e6,
+                "scores are divided by it before the loss: of softmax and of cosines", SEARCH_LOG(0.03, 1)),
     OPTION_INTEGER(sampled_params, rank_cutoff, "rank-cutoff", 10, 1, 4294967295,
                    "k of --rank-weight step, min(rank, k)/k"),
     OPTION_REAL_AUTO(sampled_params, refresh, "refresh", "auto", 1e-9, 1e6,
@@ -144,9 +144,9 @@ static const option_row rows[] = {
     /* models */
     OPTION_REAL(sampled_params, init_scale, "init-scale", 0.1, 0, 1e6,
                 "first values are drawn with standard deviation init-scale/sqrt(factors)"),
-    OPTION_BOOLEAN(sampled_params, normalize, "cosine", false,
-                   "embeddings have length 1, so that scores are cosines (with --loss softmax and a --temperature well "
-                   "below 1); not with biases"),
+    OPTION_BOOLEAN(
+        sampled_params, normalize, "cosine", false,
+        "embeddings have length 1, so that scores are cosines, with a --temperature well below 1; not with biases"),
     OPTION_REAL_AUTO(sampled_params, history_exponent, "history-exponent", "auto", 0, 2,
                      "of models with histories: a sum over n items is divided by n^exponent; auto = the model's own"),
     OPTION_INTEGER(sampled_params, window, "window", 5, 1, 65535,
