@@ -49,7 +49,8 @@ static void find_field(const topn_model *model, const char *table, exported *out
         if (strcmp(table, encoder->fields[field].name) == 0)
             export_rows(&encoder->fields[field], 0, &encoder->fields[field].values, out);
     if (strcmp(table, "item-features") == 0 && network->items.table.values)
-        export_rows(&network->items, 1, &network->items.features, out);
+        export_rows(&network->items, network->items.table.rows - network->items.features.count,
+                    &network->items.features, out);
     for (size_t bag = 0; !out->rows && bag < network->bag_count; bag++)
         if (strcmp(table, bag ? "history-2" : "history") == 0)
             export_matrix(&network->bags[bag].table, 0, &model->item_ids, out);

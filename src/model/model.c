@@ -131,6 +131,17 @@ done:
     return status;
 }
 
+topn_status model_name_users(topn_context *context, const topn_data *data, topn_model *model)
+{
+    topn_status status = TOPN_OK;
+    if (model->user_ids.count == data->matrix.rows)
+        return status;
+    TRY(string_table_copy(context, &data->user_ids, &model->user_ids));
+    TRY(id_index_create(context, &model->user_ids, &model->users_by_id));
+done:
+    return status;
+}
+
 topn_status model_copy_frame(topn_context *context, const topn_model *model, topn_model **out)
 {
     topn_status status;
@@ -257,7 +268,7 @@ const sparse_matrix *model_user_features(const topn_model *model)
 
 uint32_t model_user_rows(const topn_model *model)
 {
-    return model->encoder.kind == ENCODER_NETWORK ? network_users(&model->encoder.network)
+    return model->encoder.kind == ENCODER_NETWORK ? network_known_users(&model->encoder.network)
                                                   : fields_users(&model->encoder.fields);
 }
 

@@ -85,6 +85,9 @@ struct topn_model {
 /* An empty model with ids, titles and (keep_histories) histories copied from the training data, and the metadata
  * "data.*" filled. The method fills encoder and table, whose arrays become the model's. */
 topn_status model_create(topn_context *context, const topn_data *data, bool keep_histories, topn_model **out);
+/* Gives the model the data's users' ids where it has none yet, for rows of users that are kept though no histories are.
+ */
+topn_status model_name_users(topn_context *context, const topn_data *data, topn_model *model);
 /* A copy that shares nothing, nor a mapped file; without indexes. */
 topn_status model_copy(topn_context *context, const topn_model *model, topn_model **out);
 /* The same without the rows of encoder and item table, which are the caller's to fill. */
@@ -94,7 +97,7 @@ const embedding_table *model_item_rows(const topn_model *model);
 /* Entries of φ: columns of the encoder's table, or what its fields compose or its layers give; 0 for CONSTANT. */
 size_t model_dimensions(const topn_model *model);
 /* What the model knows of users, for encoders FIELDS and NETWORK: their field, with features by name; the features kept
- * of the users whose rows it has; how many of them. Else NULL, NULL and 0. */
+ * of users; how many of these the model knows by rows or features. Else NULL, NULL and 0. */
 const encoder_field *model_user_field(const topn_model *model);
 const sparse_matrix *model_user_features(const topn_model *model);
 uint32_t model_user_rows(const topn_model *model);

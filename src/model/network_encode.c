@@ -100,10 +100,10 @@ static void put_rest(const network_encoder *encoder, const fields_query *query, 
     const sparse_matrix *kept = &encoder->user_features;
     memcpy(rest, encoder->users.table.values + row * encoder->width, encoder->width * sizeof *rest);
     add_features(&encoder->users, query->features, query->feature_values, query->feature_count, rest);
-    if (row < users && !query->feature_count && kept->indptr) {
-        const uint64_t begin = kept->indptr[row];
+    if (!query->feature_count && kept->indptr && query->user < kept->rows) {
+        const uint64_t begin = kept->indptr[query->user];
         add_features(&encoder->users, kept->indices + begin, kept->values ? kept->values + begin : NULL,
-                     kept->indptr[row + 1] - begin, rest);
+                     kept->indptr[query->user + 1] - begin, rest);
     }
 }
 
@@ -177,7 +177,9 @@ topn_status network_contributions(const network_encoder *encoder, const fields_q
 topn_status network_embed_item(const network_encoder *encoder, const uint32_t *features, const float *values,
                                size_t count, network_scratch *scratch, float *psi)
 {
-    memcpy(scratch->x, encoder->items.table.values, encoder->items.table.columns * sizeof *scratch->x);
+    const dense_matrix *table = &encoder->items.table;
+    const size_t fresh = table->rows - 1 - encoder->items.features.count;
+    memcpy(scratch->x, table->values + fresh * table->columns, table->columns * sizeof *scratch->x);
     add_features(&encoder->items, features, values, count, scratch->x);
     layers_forward(&encoder->item_layers, scratch->x, scratch->layers, psi);
     return all_finite(psi, network_dimensions(encoder)) ? TOPN_OK : TOPN_ERROR_NUMERIC;

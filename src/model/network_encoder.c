@@ -22,6 +22,11 @@ uint32_t network_users(const network_encoder *encoder)
     return (uint32_t)(encoder->users.table.rows - 1 - encoder->users.features.count);
 }
 
+uint32_t network_known_users(const network_encoder *encoder)
+{
+    return encoder->user_features.indptr ? encoder->user_features.rows : network_users(encoder);
+}
+
 static void clear_field(encoder_field *field, bool mapped)
 {
     free(field->name);
@@ -69,22 +74,6 @@ done:
     return status;
 }
 
-static topn_status copy_sparse(topn_context *context, const sparse_matrix *from, sparse_matrix *out)
-{
-    topn_status status = TOPN_OK;
-    if (!from->indptr)
-        return TOPN_OK;
-    const uint64_t nonzeros = from->indptr[from->rows];
-    TRY(sparse_create(context, from->rows, from->columns, nonzeros, out));
-    memcpy(out->indptr, from->indptr, ((size_t)from->rows + 1) * sizeof *from->indptr);
-    if (nonzeros)
-        memcpy(out->indices, from->indices, nonzeros * sizeof *from->indices);
-    for (uint64_t at = 0; at < nonzeros; at++)
-        out->values[at] = from->values ? from->values[at] : 1.0f;
-done:
-    return status;
-}
-
 topn_status network_encoder_copy(topn_context *context, const network_encoder *from, network_encoder *out)
 {
     topn_status status = TOPN_OK;
@@ -97,7 +86,8 @@ topn_status network_encoder_copy(topn_context *context, const network_encoder *f
         out->bag_count = bag + 1;
     }
     TRY(copy_field(context, &from->users, &out->users));
-    TRY(copy_sparse(context, &from->user_features, &out->user_features));
+    if (from->user_features.indptr)
+        TRY(sparse_copy(context, &from->user_features, &out->user_features));
     TRY(layers_copy(context, &from->layers, &out->layers));
     TRY(copy_field(context, &from->items, &out->items));
     TRY(layers_copy(context, &from->item_layers, &out->item_layers));
@@ -150,28 +140,30 @@ static topn_status check_users(topn_context *context, const network_encoder *enc
     TRY(check_matrix(context, "network.users", table));
     if (!rows->indptr)
         return TOPN_OK;
-    if (rows->rows != network_users(encoder) || rows->columns != features)
+    if (rows->rows != user_ids || rows->columns != features)
         return fail(context, TOPN_ERROR_FORMAT,
                     "network.user_features: %" PRIu32 " × %" PRIu32 " for %" PRIu32 " users and %zu features",
-                    rows->rows, rows->columns, network_users(encoder), features);
+                    rows->rows, rows->columns, user_ids, features);
     TRY(sparse_check_offsets(context, rows, "network.user_features"));
     TRY(sparse_check(context, rows, "network.user_features"));
 done:
     return status;
 }
 
-static topn_status check_items(topn_context *context, const network_encoder *encoder)
+static topn_status check_items(topn_context *context, const network_encoder *encoder, uint32_t items)
 {
     topn_status status;
     const dense_matrix *table = &encoder->items.table;
+    const size_t known = (size_t)encoder->items.features.count + 1;
     if (!table->values)
         return encoder->items.features.count
                    ? fail(context, TOPN_ERROR_FORMAT, "network.items: features of items without their rows")
                    : TOPN_OK;
-    if (table->columns != encoder->item_layers.inputs || table->rows != (size_t)encoder->items.features.count + 1)
+    if (table->columns != encoder->item_layers.inputs || (table->rows != known && table->rows != known + items))
         return fail(context, TOPN_ERROR_FORMAT,
-                    "network.items: %zu × %zu for %" PRIu32 " features and one row for new items, of an input of %zu",
-                    table->rows, table->columns, encoder->items.features.count, encoder->item_layers.inputs);
+                    "network.items: %zu × %zu for %" PRIu32 " items, one that stands for new ones, and %zu features of "
+                    "an input of %zu",
+                    table->rows, table->columns, items, known - 1, encoder->item_layers.inputs);
     TRY(check_matrix(context, "network.items", table));
     TRY(layers_check(context, "network.item_layer", &encoder->item_layers));
     if (layers_outputs(&encoder->item_layers) != network_dimensions(encoder))
@@ -191,7 +183,7 @@ topn_status network_encoder_check(topn_context *context, const network_encoder *
     TRY(check_bags(context, encoder, items));
     TRY(check_users(context, encoder, user_ids));
     TRY(layers_check(context, "network.layer", &encoder->layers));
-    TRY(check_items(context, encoder));
+    TRY(check_items(context, encoder, items));
 done:
     return status;
 }

@@ -13,7 +13,8 @@
  * by_feature of the two fields refers to their strings: fill an encoder where it stays.
  *
  * The items' rows ψ are a table of the model. What made them of the items' features is kept where there are any, so
- * that rows of new items can be made of theirs: ψ = layers(row 0 + Σ_k x_k · row of feature k).
+ * that rows of new items can be made of theirs: ψ = layers(row of new items + Σ_k x_k · row of feature k); training
+ * goes on from there, too.
  */
 #ifndef TOPN_MODEL_NETWORK_ENCODER_H
 #define TOPN_MODEL_NETWORK_ENCODER_H
@@ -34,9 +35,9 @@ typedef struct network_encoder {
     network_bag bags[MOST_NETWORK_BAGS];
     size_t bag_count;
     encoder_field users;         /* table [kept users + 1 + features × width]: users, unknown, features; no values */
-    sparse_matrix user_features; /* kept users × features, what goes with a user's row; indptr NULL without */
+    sparse_matrix user_features; /* users × features, what a user is described by; indptr NULL without */
     network_layers layers;       /* of x; inputs = width */
-    encoder_field items;        /* table [1 + features × inputs of item_layers]: new items, features; 0 rows without */
+    encoder_field items; /* table [items or 0 + 1 + features × inputs of item_layers]: items, new ones, features */
     network_layers item_layers; /* where there is such a table */
     bool mapped;                /* numbers and strings belong to a file */
 } network_encoder;
@@ -46,8 +47,9 @@ void network_encoder_clear(network_encoder *encoder);
 topn_status network_encoder_copy(topn_context *context, const network_encoder *from, network_encoder *out);
 /* D, the entries of φ; 0 without such an encoder. */
 size_t network_dimensions(const network_encoder *encoder);
-/* Users whose rows the model has. */
+/* Users whose rows the model has; and those it has rows or features of. */
 uint32_t network_users(const network_encoder *encoder);
+uint32_t network_known_users(const network_encoder *encoder);
 /* Every value finite, every shape fitting the others and the model's items and users; NUMERIC (values) or FORMAT. */
 topn_status network_encoder_check(topn_context *context, const network_encoder *encoder, uint32_t items,
                                   uint32_t user_ids);
@@ -56,9 +58,9 @@ topn_status network_encoder_check(topn_context *context, const network_encoder *
 typedef struct network_scratch network_scratch;
 topn_status network_scratch_create(topn_context *context, const network_encoder *encoder, network_scratch **out);
 void network_scratch_free(network_scratch *scratch);
-/* phi [D]. The query's user is a row that is taken as it is, or UINT32_MAX: the unknown row; its values are not looked
- * at. Without features of its own a known user has those that the model keeps. No message and no failure but NUMERIC:
- * φ is not finite. O(length·width + weights of the layers). */
+/* phi [D]. The query's user is one whose row, where there is one, is taken as it is, or UINT32_MAX: the unknown row;
+ * its values are not looked at. Without features of its own a known user has those that the model keeps. No message and
+ * no failure but NUMERIC: φ is not finite. O(length·width + weights of the layers). */
 topn_status network_encode(const network_encoder *encoder, const fields_query *query, network_scratch *scratch,
                            float *phi);
 /* What each event h of the history adds to ⟨φ, target⟩: what the whole history gives less what it gives without h.

@@ -22,6 +22,20 @@ done:
     return status;
 }
 
+topn_status sparse_copy(topn_context *context, const sparse_matrix *from, sparse_matrix *out)
+{
+    const uint64_t entries = from->indptr[from->rows];
+    const topn_status status = sparse_create(context, from->rows, from->columns, entries, out);
+    if (status != TOPN_OK)
+        return status;
+    memcpy(out->indptr, from->indptr, ((size_t)from->rows + 1) * sizeof *out->indptr);
+    if (entries)
+        memcpy(out->indices, from->indices, entries * sizeof *out->indices);
+    for (uint64_t at = 0; at < entries; at++)
+        out->values[at] = from->values ? from->values[at] : 1.0f;
+    return TOPN_OK;
+}
+
 void sparse_clear(sparse_matrix *matrix)
 {
     free(matrix->indptr);

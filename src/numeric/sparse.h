@@ -12,6 +12,8 @@
 topn_status sparse_create(topn_context *context, uint32_t rows, uint32_t columns, uint64_t nonzeros,
                           sparse_matrix *out);
 void sparse_clear(sparse_matrix *matrix);
+/* A copy; values that are all 1 are spelled out. */
+topn_status sparse_copy(topn_context *context, const sparse_matrix *from, sparse_matrix *out);
 /* Row r begins at r · room and holds indptr[r + 1] entries, as loops over rows leave them: moves the rows together,
  * sets the offsets and gives back what is left. O(rows + nonzeros). */
 topn_status sparse_close_up(topn_context *context, sparse_matrix *matrix, uint64_t room);

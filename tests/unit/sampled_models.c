@@ -100,6 +100,8 @@ static sampled_params params_of(bool biases)
                             .by_time = true,
                             .fold_in_l2 = 0.1,
                             .fold_in_unobserved = 0.1,
+                            .item_ids = true, /* two-tower has them by default */
+                            .temperature = 1,
                             .keep_histories = true,
                             .keep_users = true};
 }

@@ -131,19 +131,6 @@ static topn_status copy_floats(topn_context *context, const float *from, size_t 
     return status;
 }
 
-static topn_status copy_sparse(topn_context *context, const sparse_matrix *from, sparse_matrix *out)
-{
-    topn_status status;
-    const uint64_t entries = from->indptr[from->rows];
-    TRY(sparse_create(context, from->rows, from->columns, entries, out));
-    memcpy(out->indptr, from->indptr, ((size_t)from->rows + 1) * sizeof *out->indptr);
-    memcpy(out->indices, from->indices, entries * sizeof *out->indices);
-    for (uint64_t at = 0; at < entries; at++)
-        out->values[at] = from->values ? from->values[at] : 1.0F;
-done:
-    return status;
-}
-
 static topn_status export_gram(topn_context *context, const multilinear_side *side, const float *weights, float **out)
 {
     topn_status status;
@@ -217,25 +204,13 @@ static topn_status export_encoder(topn_context *context, const alternating_probl
         TRY(copy_floats(context, side->core.values, side->core.rows * side->core.columns, &out->core.values));
     }
     if (keep_users && data->user_features.names.count > 0)
-        TRY(copy_sparse(context, &data->user_features.rows, &out->user_features));
+        TRY(sparse_copy(context, &data->user_features.rows, &out->user_features));
     TRY(export_item_weights(context, problem, &out->item_weights));
     TRY(export_gram(context, &problem->sides[SIDE_ITEMS], item_weights, &out->item_gram));
     TRY(export_gram(context, side, problem->weights[SIDE_CONTEXTS], &out->context_gram));
     if (problem->loss.pairwise)
         TRY(sum_items(context, psi, item_weights, &out->item_sum));
     TRY(export_user_field(context, side, taken, data, keep_users, &out->fields[0]));
-done:
-    return status;
-}
-
-/* Names of the rows that are kept though no histories are. */
-static topn_status name_users(topn_context *context, const topn_data *data, topn_model *model)
-{
-    topn_status status = TOPN_OK;
-    if (model->user_ids.count == data->matrix.rows)
-        return status;
-    TRY(string_table_copy(context, &data->user_ids, &model->user_ids));
-    TRY(id_index_create(context, &model->user_ids, &model->users_by_id));
 done:
     return status;
 }
@@ -257,7 +232,7 @@ static topn_status export_model(topn_context *context, const alternating_problem
     TRY(side_embed_all(context, items, psi->values));
     TRY(export_encoder(context, problem, taken, data, params->keep_users, psi, &model->encoder.fields));
     if (params->keep_users)
-        TRY(name_users(context, data, model));
+        TRY(model_name_users(context, data, model));
 done:
     return status;
 }

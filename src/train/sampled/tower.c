@@ -37,8 +37,11 @@ struct tower_batch {
     uint32_t *entities; /* [capacity] */
     uint32_t *own;      /* [capacity] */
     bool has_own;
-    float *x;         /* [capacity × wide] */
-    float *dx;        /* [capacity × wide]; the last of a row is the derivative by β */
+    float *x;  /* [capacity × wide] */
+    float *dx; /* [capacity × wide]; the last of a row is the derivative by β */
+    layer_workspace *network;
+    layer_gradients *network_gradients;
+    float *dphi;      /* network: [capacity × dimensions] derivative by what it gives */
     float *norms;     /* [capacity] ‖φ‖ before it is made 1 */
     float *unit;      /* [capacity × dimensions] φ/‖φ‖ */
     uint32_t *groups; /* [group_count + 1] first example of each */
@@ -92,7 +95,10 @@ uint64_t tower_batch_bytes(const tower *side, uint32_t capacity)
         const sparse_matrix *history = side->bags[b].history;
         floats += 3 * (2 + (history->rows > 0 ? history->indptr[history->rows] / history->rows : 0));
     }
-    return 4 * floats * capacity;
+    if (side->network)
+        floats += side->dimensions;
+    return 4 * floats * capacity +
+           (side->network ? layer_workspace_bytes(side->network, capacity) + 4 * side->network->parameters : 0);
 }
 
 topn_status tower_batch_create(topn_context *context, const tower *side, uint32_t capacity, tower_batch **out)
@@ -111,7 +117,12 @@ topn_status tower_batch_create(topn_context *context, const tower *side, uint32_
     if (batch->needs_x)
         TRY(ALLOCATE(context, rows * wide, &batch->x));
     if (!takes_gradient_as_it_is(side))
-        TRY(ALLOCATE(context, rows * wide, &batch->dx));
+        TRY(ALLOCATE(context, rows * wide, &batch->dx)); /* a row's last place is β's, which the network passes by */
+    if (side->network) {
+        TRY(layer_workspace_create(context, side->network, capacity, &batch->network));
+        TRY(layer_gradients_create(context, side->network, &batch->network_gradients));
+        TRY(ALLOCATE(context, rows * side->dimensions, &batch->dphi));
+    }
     if (side->normalize) {
         TRY(ALLOCATE(context, rows, &batch->norms));
         TRY(ALLOCATE(context, rows * side->dimensions, &batch->unit));
@@ -153,6 +164,9 @@ void tower_batch_free(tower_batch *batch)
     free(batch->groups);
     free(batch->x);
     free(batch->dx);
+    free(batch->dphi);
+    layer_workspace_free(batch->network);
+    layer_gradients_free(batch->network_gradients);
     free(batch->norms);
     free(batch->unit);
     free(batch);
@@ -340,7 +354,7 @@ static void gather(const tower *side, uint32_t count, const uint32_t *entities, 
     }
 }
 
-/* out [count × stride] from x, by way of the network and the norm. */
+/* out [count × stride] from x, which the network has been through, and the norm. */
 static void finish_rows(const tower *side, tower_batch *batch, int threads, float *out)
 {
     const size_t d = side->dimensions;
@@ -367,8 +381,6 @@ topn_status tower_forward(topn_context *context, const tower *side, tower_batch 
                           int threads, float *out)
 {
     topn_status status = TOPN_OK;
-    (void)training; /* of the network's dropout */
-    (void)first_example;
     batch->count = count;
     batch->has_own = own != NULL;
     memcpy(batch->entities, entities, count * sizeof *entities);
@@ -385,6 +397,9 @@ topn_status tower_forward(topn_context *context, const tower *side, tower_batch 
 #pragma omp parallel for schedule(dynamic, 8) num_threads(threads) if (threads > 1)
     for (uint32_t group = 0; group < batch->group_count; group++)
         embed_group(side, batch, group, to, stride, rows + (size_t)(threads > 1 ? thread_index() : 0) * batch->wide);
+    if (side->network)
+        layer_forward(side->network, batch->network, count, batch->x, batch->wide, training, first_example, threads,
+                      out, side->stride);
     if (batch->needs_x)
         finish_rows(side, batch, threads, out);
 done:
@@ -392,15 +407,15 @@ done:
     return status;
 }
 
-/* dx [count × wide] from d_out, by way of the norm and the network. */
+/* dx [count × wide] from d_out, by way of the norm; before a network's backward its dφ [count × dimensions]. */
 static void pull_rows(const tower *side, tower_batch *batch, const float *d_out, int threads)
 {
     const size_t d = side->dimensions;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (uint32_t n = 0; n < batch->count; n++) {
         const float *from = d_out + n * side->stride;
-        float *to = batch->dx + n * batch->wide;
-        to[side->factors] = side->biases ? from[d] : 0;
+        float *to = batch->dphi ? batch->dphi + n * d : batch->dx + n * batch->wide;
+        batch->dx[n * batch->wide + side->factors] = side->biases ? from[d] : 0;
         if (!side->normalize) {
             memcpy(to, from, d * sizeof *to);
             continue;
@@ -523,6 +538,18 @@ done:
     return status;
 }
 
+/* dx by way of the network, whose parameters' gradient is noted as that of a table of one row. */
+static topn_status pull_network(topn_context *context, const tower *side, tower_batch *batch, int threads,
+                                row_gradients *gradients)
+{
+    static const uint32_t row = 0;
+    layer_gradients_begin(batch->network_gradients);
+    layer_backward(side->network, batch->network, batch->dphi, side->dimensions, threads, batch->dx, batch->wide,
+                   batch->network_gradients);
+    return row_gradients_note(context, gradients, 1, &row, NULL, batch->network_gradients->values,
+                              side->network->parameters, NULL, true);
+}
+
 topn_status tower_backward(topn_context *context, const tower *side, tower_batch *batch, const float *d_out,
                            int threads, row_gradients *const *gradients, layer_gradients *network)
 {
@@ -532,6 +559,8 @@ topn_status tower_backward(topn_context *context, const tower *side, tower_batch
     (void)network;
     if (batch->dx) {
         pull_rows(side, batch, d_out, threads);
+        if (side->network)
+            TRY(pull_network(context, side, batch, threads, gradients[side->network_table]));
         dx = batch->dx;
         stride = batch->wide;
     }

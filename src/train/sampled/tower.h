@@ -49,6 +49,7 @@ typedef struct tower {
     tower_bag bags[MOST_TOWER_BAGS];
     size_t bag_count;
     layer_stack *network; /* NULL: φ = x */
+    size_t network_table; /* its parameters as a table of one row, so that they are stepped and kept as all others */
     /* All parameter tables of the model; sides may share one (average of item embeddings). */
     parameter_table *tables;
     size_t table_count;
@@ -70,7 +71,7 @@ topn_status tower_forward(topn_context *context, const tower *side, tower_batch 
                           const uint32_t *entities, const uint32_t *own, bool training, uint64_t first_example,
                           int threads, float *out);
 /* After the forward of the same batch: notes what each table's rows get from d_out [count × stride], to gradients
- * [table_count], and adds the network's. d_out must live until the notes are applied. */
+ * [table_count], and a network's what its parameters get. d_out must live until the notes are applied. */
 topn_status tower_backward(topn_context *context, const tower *side, tower_batch *batch, const float *d_out,
                            int threads, row_gradients *const *gradients, layer_gradients *network);
 /* All entities' rows [entities × stride], histories whole. For export and for samplers' snapshots; O(entities). */
