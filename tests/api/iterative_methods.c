@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { USERS = 80, ITEMS = 30, MOST_FILE = 1 << 21, MOST_SWEEPS = 64 };
+enum { USERS = 80, ITEMS = 30, MOST_FILE = 1 << 23, MOST_SWEEPS = 64 };
 
 static topn_context *context;
 static char folder[] = "/tmp/topn-api-iterative-XXXXXX";

@@ -78,6 +78,8 @@ static topn_status train(const char *method, const topn_data *data, topn_model *
     if (topn_options_has(options, "latent")) { /* a network is as large as it is told to be, however few the data */
         check(topn_options_set(context, options, "latent", "12"));
         check(topn_options_set(context, options, "sweeps", "4"));
+        if (topn_options_has(options, "hidden"))
+            check(topn_options_set(context, options, "hidden", "16"));
     }
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
     /* Watched, the standard size of methods that go over the data many times would take ten minutes. */

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "numeric/sparse.h"
+#include "train/autoencoder/by_item.h"
 #include "train/autoencoder/item_output.h"
 #include "train/autoencoder/sparse_input.h"
 #include "train/sampled/permutation.h"
@@ -21,6 +23,8 @@ enum { RECONSTRUCTION, DIVERGENCE, RATIO, PARTS };
 /* A training under way. */
 typedef struct autoencoder {
     const topn_data *data;
+    const sparse_matrix *events; /* what is encoded × what it is encoded by: users × items, or the other way round */
+    sparse_matrix turned;        /* the other way round */
     const autoencoder_params *params;
     const network_kind *kind;
     const optimizer *by;
@@ -30,12 +34,13 @@ typedef struct autoencoder {
     size_t width, outputs, batch; /* of x, of h; users of a step */
     uint32_t *users;              /* [user_count] with events */
     uint32_t user_count;
-    uint32_t *rows;      /* [batch] */
-    uint64_t *places;    /* [batch] */
-    float *x, *dx;       /* [batch × width] */
-    float *h, *dh;       /* [batch × outputs] */
-    float parts[PARTS];  /* of the last sweep: means over users, and β */
-    state_array *arrays; /* [array_count] */
+    uint32_t *rows;          /* [batch] */
+    uint64_t *places;        /* [batch] */
+    float *x, *dx;           /* [batch × width] */
+    float *h, *dh;           /* [batch × outputs] */
+    float *old_rows, *old_x; /* [items × width] the input's rows when the sweep began; [batch × width]; or NULL */
+    float parts[PARTS];      /* of the last sweep: means over users, and β */
+    state_array *arrays;     /* [array_count] */
     size_t array_count;
 } autoencoder;
 
@@ -43,6 +48,7 @@ static void autoencoder_clear(autoencoder *at)
 {
     if (at->network)
         at->kind->free(at->network);
+    sparse_clear(&at->turned);
     sparse_input_clear(&at->input);
     item_output_clear(&at->output);
     free(at->users);
@@ -50,6 +56,8 @@ static void autoencoder_clear(autoencoder *at)
     free(at->places);
     free(at->x);
     free(at->dx);
+    free(at->old_rows);
+    free(at->old_x);
     free(at->h);
     free(at->dh);
     free(at->arrays);
@@ -62,17 +70,35 @@ topn_status autoencoder_check(topn_context *context, const topn_data *data, cons
     return kind->check(context, kind->form, params);
 }
 
-static size_t batch_of(const topn_data *data, const autoencoder_params *params)
+static size_t batch_of(uint32_t rows, const autoencoder_params *params)
 {
-    return data->matrix.rows < params->batch ? data->matrix.rows : (size_t)params->batch;
+    return rows < params->batch ? rows : (size_t)params->batch;
+}
+
+static uint64_t longest_row(const sparse_matrix *events)
+{
+    uint64_t longest = 0;
+    for (uint32_t row = 0; row < events->rows; row++) {
+        const uint64_t length = events->indptr[row + 1] - events->indptr[row];
+        longest = length > longest ? length : longest;
+    }
+    return longest;
+}
+
+static bool looks_back(const network_kind *kind)
+{
+    return kind->looks_back && kind->looks_back(kind->form);
 }
 
 training_cost autoencoder_cost(const topn_data *data, const autoencoder_params *params, const network_kind *kind)
 {
     enum { THREADS = 64 }; /* at most, as buffers of theirs are counted */
-    const sparse_matrix *events = &data->matrix;
-    const uint64_t items = events->columns, users = events->rows;
-    const size_t batch = batch_of(data, params);
+    const sparse_matrix *matrix = &data->matrix;
+    const bool turned = kind->by_item != NULL;
+    const uint64_t items = turned ? matrix->rows : matrix->columns, users = turned ? matrix->columns : matrix->rows,
+                   count = matrix->indptr[matrix->rows], longest = turned ? count : longest_row(matrix);
+    const size_t batch = batch_of((uint32_t)users, params);
+    const uint64_t in_batch = batch * longest < count ? batch * longest : count;
     size_t width, outputs, first;
     uint64_t state;
     kind->sizes(kind->form, params, &width, &outputs, &first);
@@ -82,13 +108,14 @@ training_cost autoencoder_cost(const topn_data *data, const autoencoder_params *
         (double)(params->encoder_passes + params->decoder_passes > 0 ? params->encoder_passes + params->decoder_passes
                                                                      : 1);
     return (training_cost){
-        .bytes = network + sparse_input_bytes(events, batch, width, THREADS) +
+        .bytes = network + (turned ? 12 * count + 8 * users + 8 * width * (width + THREADS) : 0) +
+                 sparse_input_bytes(items, in_batch, batch, width, THREADS) +
                  item_output_bytes(items, outputs, batch, THREADS) +
                  sizeof(float) * (2 * batch * (width + outputs) + items * (width + outputs + 1)) + 4 * users +
-                 12 * batch,
+                 12 * batch + (looks_back(kind) ? sizeof(float) * width * (items + batch) : 0),
         .flops = (double)params->iteration.sweeps * passes *
                  ((double)users * (6.0 * (double)items * (double)outputs + kind->flops(kind->form, params, items)) +
-                  4.0 * (double)events->indptr[users] * (double)width +
+                  4.0 * (double)count * (double)width +
                   10.0 * (double)items * (double)(width + outputs) * ceil((double)users / (double)(batch ? batch : 1))),
         .remedy = "use a smaller --batch, or fewer values in --hidden and --latent",
         .state_bytes = state,
@@ -115,7 +142,7 @@ static void add_arrays(autoencoder *at, const char *name, float *values, float *
 
 static topn_status list_arrays(topn_context *context, autoencoder *at)
 {
-    const uint64_t items = at->data->matrix.columns;
+    const uint64_t items = at->events->columns;
     const topn_status status =
         ALLOCATE_ZEROED(context, MOST_NETWORK_ARRAYS + 3 * (1 + OPTIMIZER_ARRAYS) + 1, &at->arrays);
     if (status != TOPN_OK)
@@ -126,6 +153,20 @@ static topn_status list_arrays(topn_context *context, autoencoder *at)
     add_arrays(at, "biases", at->output.biases, at->output.bias_state, items, 1);
     add_array(at, "parts", NULL, at->parts, 1, PARTS);
     return status;
+}
+
+static by_item by_item_of(const autoencoder *at)
+{
+    return (by_item){
+        .data = at->data,
+        .events = at->events,
+        .v = at->input.rows,
+        .w = at->output.rows,
+        .mu = at->kind->by_item(at->network),
+        .width = at->width,
+        .l2 = at->params->l2,
+        .keep_users = at->params->keep_users,
+    };
 }
 
 /* Items that the earlier model knows have its rows, and the layers its weights. */
@@ -153,7 +194,7 @@ static topn_status start_from(topn_context *context, const topn_model *earlier, 
 
 static topn_status list_users(topn_context *context, autoencoder *at)
 {
-    const sparse_matrix *events = &at->data->matrix;
+    const sparse_matrix *events = at->events;
     const topn_status status = ALLOCATE(context, events->rows, &at->users);
     for (uint32_t user = 0; status == TOPN_OK && user < events->rows; user++)
         if (events->indptr[user + 1] > events->indptr[user])
@@ -166,25 +207,40 @@ static topn_status autoencoder_create(topn_context *context, const topn_data *da
 {
     topn_status status;
     size_t first;
-    const uint32_t items = data->matrix.columns;
     *out = (autoencoder){.data = data, .params = params, .kind = kind, .by = optimizer_find("adam")};
     TRY(data_require_events(context, data, "to train on"));
+    out->events = &data->matrix;
+    if (kind->by_item) {
+        TRY(sparse_transpose(context, &data->matrix, &out->turned));
+        out->events = &out->turned;
+    }
+    const uint32_t items = out->events->columns;
     TRY(list_users(context, out));
-    const size_t batch = out->batch = batch_of(data, params);
+    const size_t batch = out->batch = batch_of(out->events->rows, params);
     kind->sizes(kind->form, params, &out->width, &out->outputs, &first);
     TRY(kind->create(context, kind->form, params, batch, items, out->by, &out->network));
-    TRY(sparse_input_create(context, &data->matrix, batch, out->width, first, INPUT_NUMBER, out->by, &out->input));
+    TRY(sparse_input_create(context, out->events, batch, out->width, first, INPUT_NUMBER, out->by, &out->input));
     out->input.dropout = params->dropout;
+    out->input.exponent = kind->by_item ? 0 : 0.5;
     TRY(item_output_create(context, items, out->outputs, batch, OUTPUT_NUMBER, out->by, &out->output));
+    out->output.unbiased = kind->by_item != NULL;
     TRY(ALLOCATE(context, batch, &out->rows));
     TRY(ALLOCATE(context, batch, &out->places));
     TRY(ALLOCATE(context, batch * out->width, &out->x));
     TRY(ALLOCATE(context, batch * out->width, &out->dx));
     TRY(ALLOCATE(context, batch * out->outputs, &out->h));
     TRY(ALLOCATE(context, batch * out->outputs, &out->dh));
+    if (looks_back(kind)) {
+        TRY(ALLOCATE(context, items * out->width, &out->old_rows));
+        TRY(ALLOCATE(context, batch * out->width, &out->old_x));
+    }
     TRY(list_arrays(context, out));
-    if (run && run->start)
+    if (run && run->start && kind->by_item) {
+        const by_item trained = by_item_of(out);
+        TRY(by_item_start(context, run->start, &trained));
+    } else if (run && run->start) {
         TRY(start_from(context, run->start, out));
+    }
 done:
     return status;
 }
@@ -204,12 +260,17 @@ typedef struct sweep_sums {
     divergence_sums divergence;
 } sweep_sums;
 
-static void step_batch(autoencoder *at, const user_batch *batch, const autoencoder_step *step, sweep_sums *sums)
+static void step_batch(autoencoder *at, user_batch *batch, const autoencoder_step *step, sweep_sums *sums)
 {
+    if (at->old_rows) {
+        sparse_input_gather(&at->input, batch, at->old_rows, at->old_x);
+        batch->old_x = at->old_x;
+    }
     sparse_input_forward(&at->input, batch, at->x);
     at->kind->forward(at->network, batch, at->x, at->h);
     sums->reconstruction +=
-        item_output_forward(&at->output, batch, at->h, (likelihood)at->params->likelihood, step->scale);
+        item_output_forward(&at->output, batch, at->h,
+                            at->kind->by_item ? LIKELIHOOD_GAUSSIAN : (likelihood)at->params->likelihood, step->scale);
     item_output_backward(&at->output, batch, at->h, at->dh, step->decoder ? step->by : NULL, &step->setting, step->l2);
     const divergence_sums divergence = at->kind->backward(at->network, batch, step, at->dh, at->dx);
     sums->divergence.plain += divergence.plain;
@@ -228,7 +289,7 @@ static topn_status run_pass(topn_context *context, autoencoder *at, uint64_t pas
     for (uint32_t begin = 0, number = 0; begin < count; begin += (uint32_t)at->batch, number++) {
         if (number % (count / (at->batch * REPORTS) + 1) == 0)
             TRY(progress_report(context, "users", "users", begin, count, NAN));
-        user_batch batch = {.events = &at->data->matrix,
+        user_batch batch = {.events = at->events,
                             .rows = at->rows,
                             .count = count - begin < at->batch ? count - begin : at->batch,
                             .seed = context->seed,
@@ -268,24 +329,39 @@ static topn_status autoencoder_sweep(topn_context *context, void *state, int64_t
     const autoencoder_params *params = at->params;
     const uint64_t steps = (at->user_count + at->batch - 1) / at->batch, done = (uint64_t)sweep + 1,
                    total = (uint64_t)params->iteration.sweeps;
-    sweep_sums sums = {0};
-    const autoencoder_step step = {
+    const uint64_t encoder = params->encoder_passes ? (uint64_t)params->encoder_passes : 1,
+                   decoder = params->alternating ? (uint64_t)params->decoder_passes : 0, passes = encoder + decoder;
+    sweep_sums sums = {0}, ignored = {0};
+    autoencoder_step step = {
         .encoder = true,
-        .decoder = true,
+        .decoder = decoder == 0,
         .by = at->by,
         .setting = {.rate = params->learning_rate, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8},
         .l2 = params->l2,
     };
-    TRY(run_pass(context, at, (uint64_t)sweep, (uint64_t)sweep * steps, &step, true, &sums));
-    at->parts[RECONSTRUCTION] = (float)(sums.reconstruction / at->user_count);
-    at->parts[DIVERGENCE] = (float)(sums.divergence.plain / at->user_count);
-    *loss = (sums.reconstruction + sums.divergence.weighted) / at->user_count;
+    if (at->old_rows)
+        memcpy(at->old_rows, at->input.rows, at->input.items * at->width * sizeof *at->old_rows);
+    if (at->kind->begin)
+        at->kind->begin(at->network);
+    for (uint64_t pass = 0; pass < encoder; pass++)
+        TRY(run_pass(context, at, (uint64_t)sweep * passes + pass, ((uint64_t)sweep * encoder + pass) * steps, &step,
+                     true, &sums));
+    step.encoder = false;
+    step.decoder = true;
+    for (uint64_t pass = 0; pass < decoder; pass++)
+        TRY(run_pass(context, at, (uint64_t)sweep * passes + encoder + pass, ((uint64_t)sweep * decoder + pass) * steps,
+                     &step, false, &ignored));
+    const double count = (double)encoder * at->user_count;
+    at->parts[RECONSTRUCTION] = (float)(sums.reconstruction / count);
+    at->parts[DIVERGENCE] = (float)(sums.divergence.plain / count);
+    at->parts[RATIO] = (float)(looks_back(at->kind) ? params->beta_per_event : (double)at->parts[RATIO]);
+    *loss = (sums.reconstruction + sums.divergence.weighted) / count;
     if (params->l2 > 0)
         *loss += params->l2 / 2 *
                  (at->kind->squares(at->network) + squares(at->input.rows, at->input.items * at->width) +
                   squares(at->output.rows, at->output.items * at->outputs));
-    TRY(progress_report(context, "reconstruction", "sweeps", done, total, sums.reconstruction / at->user_count));
-    TRY(progress_report(context, "divergence", "sweeps", done, total, sums.divergence.plain / at->user_count));
+    TRY(progress_report(context, "reconstruction", "sweeps", done, total, sums.reconstruction / count));
+    TRY(progress_report(context, "divergence", "sweeps", done, total, sums.divergence.plain / count));
     log_line(context, "reconstruction %.6g, divergence %.6g times %.4g", (double)at->parts[RECONSTRUCTION],
              (double)at->parts[DIVERGENCE], (double)at->parts[RATIO]);
 done:
@@ -319,6 +395,11 @@ static topn_status autoencoder_export(topn_context *context, void *state, topn_m
     topn_status status;
     const autoencoder *at = state;
     const size_t items = at->data->matrix.columns;
+    if (at->kind->by_item) {
+        const by_item trained = by_item_of(at);
+        TRY(by_item_export(context, &trained, model));
+        return record_parts(context, at, model);
+    }
     network_encoder *out = &model->encoder.network;
     network_encoder_clear(out); /* of an earlier sweep */
     embedding_clear(&model->table.rows);

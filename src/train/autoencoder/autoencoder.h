@@ -33,7 +33,7 @@ typedef struct autoencoder_params {
     bool alternating;
     int64_t pseudo_inputs;
     bool gated;
-    bool keep_histories;
+    bool keep_histories, keep_users;
     iteration_params iteration;
 } autoencoder_params;
 
@@ -86,6 +86,12 @@ typedef struct network_kind {
     void (*free)(void *network);
     /* At most MOST_NETWORK_ARRAYS; returns how many. */
     size_t (*arrays)(const void *network, const optimizer *by, state_array *arrays);
+    /* A sweep begins; `old` is told from then on which x the input as it was then gives (user_batch.old_x). */
+    void (*begin)(void *network);
+    /* Items are encoded by their users in place of users by their items; then the network is one layer of biases,
+     * which this gives; NULL: no. */
+    float *(*by_item)(const void *network);
+    bool (*looks_back)(int form); /* whether it wants old_x; NULL: no */
     /* h [count × outputs] of x [count × width]. */
     void (*forward)(void *network, const user_batch *batch, const float *x, float *h);
     /* dx of dh, with the divergence's derivatives; then a step of the network's own parameters. */

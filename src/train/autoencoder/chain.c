@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "train/autoencoder/composite_prior.h"
 #include "train/autoencoder/gaussian.h"
 #include "train/autoencoder/stack_model.h"
 #include "train/network/layers.h"
@@ -20,11 +21,22 @@ typedef struct chain {
     float *moments;        /* [batch × 2L] μ and ln σ²; plain: [batch × L] the latent values */
     float *d_latent;       /* same: derivatives by them */
     float *noise, *z, *dz; /* [batch × L] each; plain: NULL */
+    /* Composite prior: the encoder as it was when the sweep began. */
+    layer_stack *old;
+    layer_workspace *old_workspace;
+    float *old_moments;    /* [batch × 2L] */
+    double beta_per_event; /* γ */
+    double *divergences;   /* [2 × batch] of a user, and its weight */
 } chain;
 
 static bool is_variational(int form)
 {
-    return form != CHAIN_PLAIN;
+    return form == CHAIN_NORMAL_PRIOR || form == CHAIN_COMPOSITE_PRIOR;
+}
+
+bool chain_looks_back(int form)
+{
+    return form == CHAIN_COMPOSITE_PRIOR;
 }
 
 /* Layers of both stacks; false where `hidden` is no such text. */
@@ -33,12 +45,19 @@ static topn_status forms_of(topn_context *context, int form, const autoencoder_p
 {
     topn_status status;
     size_t hidden = 0;
-    TRY(layer_forms_read(context, "hidden", params->hidden, ACTIVATION_TANH, 0, forms[ENCODER], &hidden));
+    const activation_kind kind = form == CHAIN_COMPOSITE_PRIOR ? ACTIVATION_SWISH : ACTIVATION_TANH;
+    TRY(layer_forms_read(context, "hidden", params->hidden, kind, 0, forms[ENCODER], &hidden));
     for (size_t layer = 0; layer < hidden; layer++)
         forms[DECODER][layer] = forms[ENCODER][hidden - 1 - layer];
-    counts[DECODER] = hidden;
+    counts[DECODER] = form == CHAIN_COMPOSITE_PRIOR ? 0 : hidden;
+    for (size_t layer = 0; form == CHAIN_COMPOSITE_PRIOR && layer < hidden; layer++) {
+        forms[ENCODER][layer].normal = true;
+        forms[ENCODER][layer].connected = layer > 0;
+    }
     forms[ENCODER][hidden] = (layer_form){.outputs = (size_t)params->latent * (is_variational(form) ? 2 : 1),
-                                          .activation = is_variational(form) ? ACTIVATION_IDENTITY : ACTIVATION_TANH};
+                                          .activation = is_variational(form)    ? ACTIVATION_IDENTITY
+                                                        : form == CHAIN_BY_ITEM ? ACTIVATION_SIGMOID
+                                                                                : ACTIVATION_TANH};
     counts[ENCODER] = hidden + 1;
     forms[ENCODER][0].plain = true; /* its weights are the sparse input's */
 done:
@@ -57,6 +76,11 @@ topn_status chain_check(topn_context *context, int form, const autoencoder_param
     if (is_variational(form) && counts[ENCODER] < 2)
         return fail(context, TOPN_ERROR_OPTION,
                     "option --hidden is empty; means and variances need a layer before them, such as --hidden 600");
+    for (size_t layer = 1; form == CHAIN_COMPOSITE_PRIOR && layer + 1 < counts[ENCODER]; layer++)
+        if (forms[ENCODER][layer].outputs != forms[ENCODER][0].outputs)
+            return fail(context, TOPN_ERROR_OPTION,
+                        "option --hidden is \"%s\"; connected layers have one width, such as 600,600,600",
+                        params->hidden);
 done:
     return status;
 }
@@ -95,7 +119,7 @@ uint64_t chain_bytes(int form, const autoencoder_params *params, size_t batch, u
     (void)items;
     layer_form forms[STACKS][MOST_LAYERS];
     size_t counts[STACKS];
-    uint64_t row = 7 * (uint64_t)params->latent, weights = 0;
+    uint64_t row = (is_variational(form) ? 7 : 2) * (uint64_t)params->latent + 4, weights = 0;
     known_forms(form, params, forms, counts);
     const size_t first[STACKS] = {forms[ENCODER][0].outputs, (size_t)params->latent};
     *state = 0;
@@ -103,7 +127,9 @@ uint64_t chain_bytes(int form, const autoencoder_params *params, size_t batch, u
         *state += layer_stack_bytes(first[stack], forms[stack], counts[stack], OPTIMIZER_ARRAYS);
         count_stack(first[stack], forms[stack], counts[stack], &row, &weights);
     }
-    return *state + *state / (1 + OPTIMIZER_ARRAYS) + sizeof(float) * batch * row;
+    /* Gradients, and the old encoder with its workspace. */
+    const uint64_t copies = chain_looks_back(form) ? 2 : 1;
+    return *state + copies * (*state / (1 + OPTIMIZER_ARRAYS) + sizeof(float) * batch * row);
 }
 
 double chain_flops(int form, const autoencoder_params *params, uint64_t items)
@@ -128,6 +154,10 @@ void chain_free(void *network)
         layer_workspace_free(at->workspaces[stack]);
         layer_stack_free(at->stacks[stack]);
     }
+    layer_workspace_free(at->old_workspace);
+    layer_stack_free(at->old);
+    free(at->old_moments);
+    free(at->divergences);
     free(at->moments);
     free(at->d_latent);
     free(at->noise);
@@ -148,6 +178,7 @@ topn_status chain_create(topn_context *context, int form, const autoencoder_para
     TRY(ALLOCATE_ZEROED(context, 1, &at));
     at->form = (chain_form)form;
     at->latent = (size_t)params->latent;
+    at->beta_per_event = params->beta_per_event;
     known_forms(form, params, forms, counts);
     const size_t first[STACKS] = {forms[ENCODER][0].outputs, at->latent};
     for (unsigned stack = 0; stack < STACKS; stack++) {
@@ -160,9 +191,15 @@ topn_status chain_create(topn_context *context, int form, const autoencoder_para
     TRY(ALLOCATE(context, values, &at->moments));
     TRY(ALLOCATE(context, values, &at->d_latent));
     if (is_variational(form)) {
+        TRY(ALLOCATE(context, 2 * batch, &at->divergences));
         TRY(ALLOCATE(context, batch * at->latent, &at->noise));
         TRY(ALLOCATE(context, batch * at->latent, &at->z));
         TRY(ALLOCATE(context, batch * at->latent, &at->dz));
+    }
+    if (chain_looks_back(form)) {
+        TRY(layer_stack_create(context, first[ENCODER], forms[ENCODER], counts[ENCODER], ENCODER, &at->old));
+        TRY(layer_workspace_create(context, at->old, batch, &at->old_workspace));
+        TRY(ALLOCATE(context, values, &at->old_moments));
     }
     *out = at;
     return TOPN_OK;
@@ -178,6 +215,19 @@ size_t chain_arrays(const void *network, const optimizer *by, state_array *array
     if (at->stacks[DECODER]->parameters)
         count += layer_stack_arrays(at->stacks[DECODER], "decoder", by, arrays + count);
     return count;
+}
+
+float *chain_biases(const void *network)
+{
+    const chain *at = network;
+    return at->stacks[ENCODER]->layers.layers[0].biases;
+}
+
+void chain_begin(void *network)
+{
+    const chain *at = network;
+    if (at->old)
+        memcpy(at->old->values, at->stacks[ENCODER]->values, at->old->parameters * sizeof *at->old->values);
 }
 
 void chain_forward(void *network, const user_batch *batch, const float *x, float *h)
@@ -196,19 +246,39 @@ void chain_forward(void *network, const user_batch *batch, const float *x, float
                   batch->threads, h, layers_outputs(&decoder->layers));
 }
 
+/* The divergence of one user, and what it weighs in the loss. */
+static double pull_divergence(chain *at, const user_batch *batch, const autoencoder_step *step, size_t n,
+                              double *weight)
+{
+    const size_t latent = at->latent, row = 2 * n * latent;
+    size_t length;
+    if (!chain_looks_back((int)at->form)) {
+        *weight = step->beta;
+        return gaussian_divergence(latent, at->moments + row, step->beta * step->scale, at->d_latent + row);
+    }
+    batch_history(batch, n, &length);
+    *weight = at->beta_per_event * (double)length;
+    return composite_divergence(latent, at->moments + row, at->old_moments + row, at->noise + n * latent,
+                                at->z + n * latent, *weight * step->scale, at->dz + n * latent, at->d_latent + row);
+}
+
 /* Derivatives by the moments. */
 static divergence_sums pull_latent(chain *at, const user_batch *batch, const autoencoder_step *step)
 {
     divergence_sums sums = {0};
     const size_t latent = at->latent;
     memset(at->d_latent, 0, batch->count * 2 * latent * sizeof *at->d_latent);
+    double *divergences = at->divergences, *weights = divergences + batch->count;
+    if (at->old)
+        layer_forward(at->old, at->old_workspace, batch->count, batch->old_x, at->old->layers.inputs, false, 0,
+                      batch->threads, at->old_moments, 2 * latent);
+#pragma omp parallel for num_threads(batch->threads) schedule(static) if (batch->threads > 1)
+    for (size_t n = 0; n < batch->count; n++)
+        divergences[n] = pull_divergence(at, batch, step, n, &weights[n]);
     gaussian_pull(batch, latent, at->moments, at->noise, at->dz, at->d_latent);
     for (size_t n = 0; n < batch->count; n++) {
-        const size_t row = 2 * n * latent;
-        const double divergence =
-            gaussian_divergence(latent, at->moments + row, step->beta * step->scale, at->d_latent + row);
-        sums.plain += divergence;
-        sums.weighted += step->beta * divergence;
+        sums.plain += divergences[n];
+        sums.weighted += weights[n] * divergences[n];
     }
     return sums;
 }
@@ -224,12 +294,15 @@ divergence_sums chain_backward(void *network, const user_batch *batch, const aut
         layer_gradients_begin(at->gradients[stack]);
     layer_backward(decoder, at->workspaces[DECODER], dh, layers_outputs(&decoder->layers), batch->threads,
                    variational ? at->dz : at->d_latent, at->latent, at->gradients[DECODER]);
+    if (!step->encoder) {
+        layer_stack_step(decoder, at->gradients[DECODER], step->by, &step->setting, step->l2, 0, batch->threads);
+        return sums;
+    }
     if (variational)
         sums = pull_latent(at, batch, step);
     layer_backward(encoder, at->workspaces[ENCODER], at->d_latent, layers_outputs(&encoder->layers), batch->threads, dx,
                    encoder->layers.inputs, at->gradients[ENCODER]);
-    if (step->encoder)
-        layer_stack_step(encoder, at->gradients[ENCODER], step->by, &step->setting, step->l2, 0, batch->threads);
+    layer_stack_step(encoder, at->gradients[ENCODER], step->by, &step->setting, step->l2, 0, batch->threads);
     if (step->decoder)
         layer_stack_step(decoder, at->gradients[DECODER], step->by, &step->setting, step->l2, 0, batch->threads);
     return sums;

@@ -3,6 +3,9 @@
  * Networks in a row: hidden layers of the encoder, latent values, and a decoder that mirrors the encoder.
  *
  *   plain         x ─ tanh layers ─▶ latent values (tanh) ─ tanh layers ─▶ h                     (mult-dae)
+ *   by item       x ─ a sigmoid layer ─▶ h                                                             (autorec)
+ *   composite     x ─ swish layers, each with the earlier ones' outputs and layer normalisation ─▶ [μ | ln σ²]
+ *                 ─▶ z drawn                                                                        (recvae)
  *   normal prior  x ─ tanh layers ─▶ [μ | ln σ²] ─▶ z drawn ─ tanh layers ─▶ h                    (mult-vae)
  */
 #ifndef TOPN_TRAIN_AUTOENCODER_CHAIN_H
@@ -10,7 +13,7 @@
 
 #include "train/autoencoder/autoencoder.h"
 
-typedef enum chain_form { CHAIN_PLAIN, CHAIN_NORMAL_PRIOR } chain_form;
+typedef enum chain_form { CHAIN_PLAIN, CHAIN_NORMAL_PRIOR, CHAIN_COMPOSITE_PRIOR, CHAIN_BY_ITEM } chain_form;
 
 topn_status chain_check(topn_context *context, int form, const autoencoder_params *params);
 void chain_sizes(int form, const autoencoder_params *params, size_t *width, size_t *outputs, size_t *input_outputs);
@@ -20,6 +23,9 @@ topn_status chain_create(topn_context *context, int form, const autoencoder_para
                          uint32_t items, const optimizer *by, void **out);
 void chain_free(void *network);
 size_t chain_arrays(const void *network, const optimizer *by, state_array *arrays);
+void chain_begin(void *network);
+bool chain_looks_back(int form);
+float *chain_biases(const void *network);
 void chain_forward(void *network, const user_batch *batch, const float *x, float *h);
 divergence_sums chain_backward(void *network, const user_batch *batch, const autoencoder_step *step, const float *dh,
                                float *dx);
@@ -27,11 +33,12 @@ double chain_squares(const void *network);
 topn_status chain_export(topn_context *context, const void *network, network_layers *out);
 bool chain_take(void *network, const network_layers *from);
 
-#define CHAIN_NETWORK(chain)                                                                                           \
+#define CHAIN_NETWORK(chain, ...)                                                                                      \
     {                                                                                                                  \
         .form = (chain), .check = chain_check, .sizes = chain_sizes, .bytes = chain_bytes, .flops = chain_flops,       \
-        .create = chain_create, .free = chain_free, .arrays = chain_arrays, .forward = chain_forward,                  \
-        .backward = chain_backward, .squares = chain_squares, .export = chain_export, .take = chain_take,              \
+        .create = chain_create, .free = chain_free, .arrays = chain_arrays, .begin = chain_begin,                      \
+        .forward = chain_forward, .backward = chain_backward, .looks_back = chain_looks_back,                          \
+        .squares = chain_squares, .export = chain_export, .take = chain_take, __VA_ARGS__                              \
     }
 
 #endif

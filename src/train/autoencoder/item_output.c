@@ -130,7 +130,8 @@ static void step_block(item_output *output, const user_batch *batch, size_t bloc
         add_row(of_biases, output->scores + n * items + begin, 1.0f, rows);
     const unsigned saved = threads_flush_begin();
     by->step(setting, output->rows + begin * width, gradient, state, rows * width);
-    by->step(setting, output->biases + begin, of_biases, bias_state, rows);
+    if (!output->unbiased)
+        by->step(setting, output->biases + begin, of_biases, bias_state, rows);
     threads_flush_end(saved);
 }
 

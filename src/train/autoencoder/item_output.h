@@ -17,6 +17,7 @@ typedef struct item_output {
     float *biases;                       /* b [items] */
     float *state[OPTIMIZER_ARRAYS];      /* [items × width] each */
     float *bias_state[OPTIMIZER_ARRAYS]; /* [items] each */
+    bool unbiased;                       /* b stays 0 */
     size_t capacity;                     /* users of a batch */
     size_t block, blocks;                /* items are worked on in blocks that do not depend on the threads */
     float *scores;                       /* [capacity × items], then derivatives by them */

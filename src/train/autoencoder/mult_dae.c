@@ -10,6 +10,6 @@ static const option_row mult_dae_options[] = {
     AUTOENCODER_LAST_OPTIONS(100),
 };
 
-static const network_kind mult_dae_network = CHAIN_NETWORK(CHAIN_PLAIN);
+static const network_kind mult_dae_network = CHAIN_NETWORK(CHAIN_PLAIN, );
 AUTOENCODER_METHOD(mult_dae, "mult-dae", "denoising autoencoder of histories, multinomial likelihood",
                    "Liang et al. 2018, §2.3", &mult_dae_network)

@@ -15,6 +15,6 @@ static const option_row mult_vae_options[] = {
     AUTOENCODER_LAST_OPTIONS(100),
 };
 
-static const network_kind mult_vae_network = CHAIN_NETWORK(CHAIN_NORMAL_PRIOR);
+static const network_kind mult_vae_network = CHAIN_NETWORK(CHAIN_NORMAL_PRIOR, );
 AUTOENCODER_METHOD(mult_vae, "mult-vae", "variational autoencoder of histories, multinomial likelihood",
                    "Liang et al. 2018, §2.1, §2.2", &mult_vae_network)

@@ -37,10 +37,10 @@ uint64_t sparse_input_state_bytes(uint64_t items, size_t width)
     return (1 + OPTIMIZER_ARRAYS) * sizeof(float) * items * width;
 }
 
-uint64_t sparse_input_bytes(const sparse_matrix *events, size_t users, size_t width, int threads)
+uint64_t sparse_input_bytes(uint64_t items, uint64_t events, size_t users, size_t width, int threads)
 {
-    return sparse_input_state_bytes(events->columns, width) + 12 * most_events(events, users) +
-           8 * ((uint64_t)users + events->columns + 2) + sizeof(float) * CHUNK * (uint64_t)threads * width;
+    return sparse_input_state_bytes(items, width) + 12 * events + 8 * (users + items + 2) +
+           sizeof(float) * CHUNK * (uint64_t)threads * width;
 }
 
 topn_status sparse_input_create(topn_context *context, const sparse_matrix *events, size_t users, size_t width,
@@ -48,7 +48,8 @@ topn_status sparse_input_create(topn_context *context, const sparse_matrix *even
 {
     topn_status status;
     const size_t count = events->columns * width;
-    *out = (sparse_input){.items = events->columns, .width = width, .capacity = most_events(events, users)};
+    *out = (sparse_input){
+        .items = events->columns, .width = width, .exponent = 0.5, .capacity = most_events(events, users)};
     TRY(ALLOCATE(context, count, &out->rows));
     for (int array = 0; array < by->arrays; array++)
         TRY(ALLOCATE_ZEROED(context, count, &out->state[array]));
@@ -88,7 +89,7 @@ static void add_row(float *restrict target, const float *restrict row, float fac
 static void put_factors(const sparse_input *input, const user_batch *batch, size_t n, size_t length, float *factors)
 {
     const double p = batch->drop ? input->dropout : 0.0;
-    const float factor = (float)(1.0 / (sqrt((double)length) * (1.0 - p)));
+    const float factor = (float)(pow((double)length, -input->exponent) / (1.0 - p));
     const uint64_t threshold = (uint64_t)(p * 4294967296.0);
     const uint64_t first =
         batch->pass * batch->events->indptr[batch->events->rows] + batch->events->indptr[batch->rows[n]];
@@ -121,6 +122,20 @@ void sparse_input_forward(sparse_input *input, const user_batch *batch, float *x
         for (size_t at = 0; at < length; at++)
             if (factors[at] > 0.0f)
                 add_row(row, input->rows + items[at] * width, factors[at], width);
+    }
+}
+
+void sparse_input_gather(const sparse_input *input, const user_batch *batch, const float *rows, float *x)
+{
+    const size_t width = input->width;
+#pragma omp parallel for num_threads(batch->threads) schedule(dynamic, 8) if (batch->threads > 1)
+    for (size_t n = 0; n < batch->count; n++) {
+        size_t length;
+        const uint32_t *items = batch_history(batch, n, &length);
+        float *row = x + n * width;
+        memset(row, 0, width * sizeof *row);
+        for (size_t at = 0; at < length; at++)
+            add_row(row, rows + items[at] * width, (float)pow((double)length, -input->exponent), width);
     }
 }
 

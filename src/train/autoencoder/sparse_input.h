@@ -21,6 +21,7 @@ typedef struct sparse_input {
     float *rows;                    /* T [items × width] */
     float *state[OPTIMIZER_ARRAYS]; /* [items × width] each */
     double dropout;                 /* p */
+    double exponent;                /* ½, or 0: the plain sum */
     /* Of a batch: its events by row and by item. */
     uint64_t capacity;     /* events */
     uint64_t *begins;      /* [users + 1] of each row's events */
@@ -38,9 +39,12 @@ topn_status sparse_input_create(topn_context *context, const sparse_matrix *even
 void sparse_input_clear(sparse_input *input);
 /* Parameters with the optimiser's state, and all that create allocates. */
 uint64_t sparse_input_state_bytes(uint64_t items, size_t width);
-uint64_t sparse_input_bytes(const sparse_matrix *events, size_t users, size_t width, int threads);
+/* events: of a batch at most */
+uint64_t sparse_input_bytes(uint64_t items, uint64_t events, size_t users, size_t width, int threads);
 /* x [count × width]; remembers the batch for the step. */
 void sparse_input_forward(sparse_input *input, const user_batch *batch, float *x);
+/* x of the same whole histories by other rows; nothing is dropped or remembered. */
+void sparse_input_gather(const sparse_input *input, const user_batch *batch, const float *rows, float *x);
 /* One step along the gradient that dx [count × width], derivatives by x, give the rows; λ/2‖T‖² is in the loss. */
 void sparse_input_step(sparse_input *input, const user_batch *batch, const float *dx, const optimizer *by,
                        const optimizer_setting *setting, double l2);
