@@ -269,10 +269,13 @@ static topn_status sweeps(iteration *it)
     if (checkpoints(it) && written != it->history.sweeps)
         TRY(write_checkpoint(it));
 done:
-    if (status == TOPN_ERROR_NUMERIC && checkpoints(it) && written > 0)
-        log_line(it->context,
-                 "%s holds the state after sweep %" PRId64 ": --resume --sweeps %" PRId64 " makes a model of it",
-                 it->params->checkpoint, written, written);
+    if (status == TOPN_ERROR_NUMERIC && checkpoints(it) && written > 0) {
+        char why_not[sizeof it->context->message];
+        memcpy(why_not, it->context->message, sizeof why_not);
+        fail(it->context, status,
+             "%s; %s holds the state after sweep %" PRId64 ", of which --resume --sweeps %" PRId64 " makes a model",
+             why_not, it->params->checkpoint, written, written);
+    }
     return status;
 }
 
