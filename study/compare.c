@@ -370,6 +370,7 @@ static topn_status begin(run *of, const char *journal_path, const material **bas
     of->on.work = of->work;
     of->on.metric = of->on.metrics = json_string_value(json_array_get(json_object_get(of->plan, "metrics"), 0));
     of->on.by_data = strcmp(text_of(tune, "share_of"), "users") == 0;
+    STUDY_TRY(study_share(of->work));
     study_watch(of->work);
     STUDY_TRY(open_data(of));
     STUDY_TRY(materials_get(of->work, of->on.data, nothing, 1, base));
@@ -409,5 +410,6 @@ topn_status compare_run(study *work, const json_t *plan, const char *journal_pat
 done:
     json_decref(nothing);
     run_clear(&of);
+    study_share_end(work);
     return status;
 }

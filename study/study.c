@@ -77,6 +77,21 @@ void study_watch(study *work)
     topn_context_set_log(work->context, NULL, NULL); /* a trial is one line, its own */
 }
 
+topn_status study_share(study *work)
+{
+    const topn_status status = study_check(work, topn_cache_create(work->context, 0, &work->cache));
+    if (status == TOPN_OK)
+        topn_context_set_cache(work->context, work->cache);
+    return status;
+}
+
+void study_share_end(study *work)
+{
+    topn_context_set_cache(work->context, NULL);
+    topn_cache_free(work->cache);
+    work->cache = NULL;
+}
+
 topn_status study_go_on(study *work)
 {
     const topn_progress nothing = {.stage = "tuning", .unit = "", .value = NAN};

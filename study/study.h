@@ -21,6 +21,7 @@ typedef struct study {
     topn_progress_callback *progress; /* asked between blocks of work; false cancels. NULL = none */
     void *progress_data;
     void (*say)(const char *line); /* one line of information; NULL = nobody listens */
+    topn_cache *cache;             /* Gram matrices and inverses that trials share; NULL = none */
     uint64_t seed;                 /* of splits and intervals; a trial's own is in its row of the journal */
     double deadline;               /* study_clock() at which training must stop; INFINITY = never */
     bool late;                     /* the deadline was met: CANCELLED means that, and not the user's wish */
@@ -39,6 +40,9 @@ double study_clock(void);
 topn_status study_seed(study *work, uint64_t seed);
 /* Installs the deadline and the progress of `work` in its context, and no log, where they stay. */
 void study_watch(study *work);
+/* Trainings share Gram matrices and inverses from here on, until study_share_end. */
+topn_status study_share(study *work);
+void study_share_end(study *work);
 /* Whether the user asked to stop; CANCELLED then. */
 topn_status study_go_on(study *work);
 /* "90s", "10m", "1.5h", "2d", or seconds; OPTION naming `what` otherwise. */

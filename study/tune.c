@@ -388,6 +388,7 @@ topn_status tune_run(study *work, const tuning *asked, tuned *out)
     *out = (tuned){0};
     of.on = (bench){.work = work, .metric = asked->metric, .metrics = asked->metric, .by_data = asked->by_data};
     STUDY_TRY(make_arms(&of));
+    STUDY_TRY(study_share(work));
     study_watch(work);
     STUDY_TRY(materials_create(work, &asked->from, &of.on.data));
     STUDY_TRY(materials_get(work, of.on.data, nothing, 1, &base));
@@ -407,6 +408,7 @@ done:
     json_decref(facts);
     topn_options_free(options);
     run_clear(&of);
+    study_share_end(work);
     if (status != TOPN_OK)
         tuned_clear(out);
     return status;

@@ -75,6 +75,7 @@ typedef struct topn_retriever topn_retriever;
 typedef struct topn_query topn_query;
 typedef struct topn_report topn_report;
 typedef struct topn_attributes topn_attributes;
+typedef struct topn_cache topn_cache;
 typedef struct topn_filter topn_filter;
 
 /* Where a long computation stands. `done` and `total` count `unit`s; total is 0 where it is not known. */
@@ -103,6 +104,14 @@ TOPN_API int topn_context_threads(const topn_context *context);
 TOPN_API uint64_t topn_context_seed(const topn_context *context);
 TOPN_API void topn_context_set_progress(topn_context *context, topn_progress_callback *callback, void *user_data);
 TOPN_API void topn_context_set_log(topn_context *context, topn_log_callback *callback, void *user_data);
+
+/* What trainings on the same data share: the Gram matrix (of ease, chol, inverse-factor, ssvd and the like with any
+ * ridge) and its inverse (with any k or priors). Models have the same bits with and without. `bytes` are kept at the
+ * most; 0 = a quarter of the memory that there is. Training with little memory empties it before it refuses. */
+TOPN_API topn_status topn_cache_create(topn_context *context, uint64_t bytes, topn_cache **out);
+TOPN_API void topn_cache_free(topn_cache *cache);
+/* Trainings in this context use the cache, which must live as long and belongs to one thread at a time; NULL = none. */
+TOPN_API void topn_context_set_cache(topn_context *context, topn_cache *cache);
 
 /* ---- Registries and options ------------------------------------------------------------------------ */
 

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/option_table.h"
+#include "base/shared_work.h"
 #include "evaluate/evaluation.h"
 #include "evaluate/report.h"
 #include "model/model_file.h"
@@ -208,9 +209,12 @@ topn_status topn_train_validated(topn_context *context, const topn_data *data, c
         TRY(found->check(context, data, params));
     const training_cost cost = found->cost(data, params);
     const uint64_t bytes = training_bytes(&cost, validated) + item_facts_bytes(data);
+    const uint64_t held = context->memory_limit ? data_bytes(data) : 0;
+    if (bytes + held + (held ? shared_work_bytes(context) : 0) > memory_available(context))
+        shared_work_drop(context);
     char what[64];
     snprintf(what, sizeof what, "training %s on %" PRIu32 " items", found->name, data->matrix.columns);
-    TRY(memory_check(context, what, bytes + (context->memory_limit ? data_bytes(data) : 0), cost.remedy));
+    TRY(memory_check(context, what, bytes + held, cost.remedy));
     const char *keep = topn_options_get(options, "keep-histories");
     const double start = clock_seconds();
     TRY(model_create(context, data, keep && strcmp(keep, "true") == 0, &model));

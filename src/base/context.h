@@ -18,6 +18,7 @@ struct topn_context {
     void *progress_data;
     topn_log_callback *log;
     void *log_data;
+    topn_cache *cache; /* lent; NULL = none (base/shared_work.h) */
     char message[1024];
 };
 

@@ -108,7 +108,8 @@ static topn_status narrow_columns(topn_context *context, const sparse_matrix *x,
     return status;
 }
 
-topn_status linear_gram(topn_context *context, const linear_system *system, symmetric *a)
+/* Adds the lower triangle of G to a. */
+static topn_status add_gram(topn_context *context, const linear_system *system, symmetric *a)
 {
     topn_status status = TOPN_OK;
     const uint32_t n = system->x.columns;
@@ -125,11 +126,24 @@ topn_status linear_gram(topn_context *context, const linear_system *system, symm
                 add_row_of_ones(system, narrow, r, row);
             else
                 add_row(system, r, row);
-            row[r] += (float)system->ridge[r];
         }
     }
     status = progress_report(context, "gram", "rows", n, n, NAN);
 done:
     free(narrow);
+    return status;
+}
+
+topn_status linear_gram(topn_context *context, const linear_system *system, symmetric *a)
+{
+    topn_status status = TOPN_OK;
+    const size_t bytes = symmetric_bytes(a->n, a->half);
+    if (!shared_work_find(context, system->gram_key, a->values, bytes)) {
+        TRY(add_gram(context, system, a));
+        shared_work_keep(context, system->gram_key, a->values, bytes);
+    }
+    for (size_t r = 0; r < a->n; r++)
+        symmetric_row(a, r)[r] += (float)system->ridge[r];
+done:
     return status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/linear/system.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,20 @@ done:
     return status;
 }
 
+/* What decides the bits of G and of P. The order of the items is told by a hash (FNV-1a). */
+static void name_work(linear_system *system, const topn_data *data, const linear_params *params)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (uint32_t at = 0; at < system->x.columns; at++)
+        hash = (hash ^ system->item_at[at]) * 0x100000001b3u;
+    snprintf(system->gram_key, sizeof system->gram_key,
+             "gram of %s, values %d, user-weight-exponent %.17g, order %016" PRIx64, data->fingerprint, params->values,
+             params->user_weight_exponent, hash);
+    snprintf(system->inverse_key, sizeof system->inverse_key,
+             "inverse, l2 %.17g, dropout %.17g, exponent %.17g, %.170s", params->l2, params->dropout,
+             params->ridge_exponent, system->gram_key);
+}
+
 topn_status linear_system_create_ordered(topn_context *context, const topn_data *data, const linear_params *params,
                                          const uint32_t *item_at, linear_system *out)
 {
@@ -112,6 +127,7 @@ topn_status linear_system_create_ordered(topn_context *context, const topn_data 
     TRY(reorder(context, from, out->position, params->values == 0, &out->x, &out->xt));
     TRY(weigh_users(context, out, params->user_weight_exponent));
     TRY(set_ridge(context, out, params));
+    name_work(out, data, params);
     return TOPN_OK;
 done:
     linear_system_clear(out);
@@ -257,16 +273,42 @@ done:
     return status;
 }
 
+/* P where the context's cache has it. */
+static topn_status inverse_shared(topn_context *context, linear_system *system, bool half, symmetric *p, bool *found)
+{
+    topn_status status = TOPN_OK;
+    *found = false;
+    *p = (symmetric){0};
+    if (!shared_work_bytes(context))
+        return TOPN_OK;
+    TRY(symmetric_create(context, system->x.columns, half, p));
+    *found = shared_work_find(context, system->inverse_key, p->values, symmetric_bytes(p->n, half));
+    if (*found) {
+        if (system->binary)
+            drop_values(&system->xt);
+        drop_entries(&system->x);
+    }
+done:
+    if (!*found)
+        symmetric_clear(p);
+    return status;
+}
+
 topn_status linear_inverse(topn_context *context, linear_system *system, bool half, record *metadata, symmetric *p,
                            linear_probe *probe)
 {
     topn_status status;
+    bool shared;
     *probe = (linear_probe){0};
-    TRY(linear_factor(context, system, half, metadata, p));
-    const double start = clock_seconds();
-    TRY(triangle_invert(context, p, "invert"));
-    TRY(triangle_gram(context, p, "multiply"));
-    TRY(linear_phase(context, metadata, "invert", start));
+    TRY(inverse_shared(context, system, half, p, &shared));
+    if (!shared) {
+        TRY(linear_factor(context, system, half, metadata, p));
+        const double start = clock_seconds();
+        TRY(triangle_invert(context, p, "invert"));
+        TRY(triangle_gram(context, p, "multiply"));
+        TRY(linear_phase(context, metadata, "invert", start));
+        shared_work_keep(context, system->inverse_key, p->values, symmetric_bytes(p->n, half));
+    }
     TRY(linear_accept(context, system, p, symmetric_multiply, metadata, probe));
     return TOPN_OK;
 done:

@@ -7,6 +7,7 @@
 #ifndef TOPN_TRAIN_LINEAR_SYSTEM_H
 #define TOPN_TRAIN_LINEAR_SYSTEM_H
 
+#include "base/shared_work.h"
 #include "numeric/symmetric.h"
 #include "train/linear/order.h"
 #include "train/method.h"
@@ -37,13 +38,14 @@ typedef struct linear_params {
                        "store the users' histories in the model, so that users can be named by id")
 
 typedef struct linear_system {
-    sparse_matrix x;      /* users × items, columns in model order */
-    sparse_matrix xt;     /* its transpose */
-    bool binary;          /* every value of X is 1 */
-    double *user_weights; /* [users] */
-    double *ridge;        /* [items], model order */
-    uint32_t *item_at;    /* [items] model position → item */
-    uint32_t *position;   /* [items] item → model position */
+    sparse_matrix x;                                    /* users × items, columns in model order */
+    sparse_matrix xt;                                   /* its transpose */
+    bool binary;                                        /* every value of X is 1 */
+    double *user_weights;                               /* [users] */
+    double *ridge;                                      /* [items], model order */
+    uint32_t *item_at;                                  /* [items] model position → item */
+    uint32_t *position;                                 /* [items] item → model position */
+    char gram_key[SHARED_KEY], inverse_key[SHARED_KEY]; /* of G and of P */
 } linear_system;
 
 /* X with its columns in the order asked for, weights and ridge. DATA when there is nothing to train on. */
