@@ -108,7 +108,7 @@ static const option_row rows[] = {
                      "share of a sweep after which a sampler looks at the model anew; auto = what suits the sampler"),
     OPTION_REAL(sampled_params, sampling.popularity_exponent, "popularity-exponent", 0.75, 0, 10,
                 "of the sampler popularity: q ~ (events of the item)^exponent", SEARCH_LINEAR(0, 1)),
-    OPTION_REAL(sampled_params, sampling.rank_scale, "rank-scale", 0.02, 1e-9, 1e6,
+    OPTION_REAL(sampled_params, sampling.rank_scale, "rank-scale", 0.1, 1e-9, 1e6,
                 "γ of the sampler adaptive, as a share of the items: q ~ exp(-rank/(γ·items))", SEARCH_LOG(0.003, 0.3)),
     OPTION_INTEGER(sampled_params, sampling.candidates, "candidates", 64, 0, 4294967295,
                    "M of the sampler two-pass: items drawn first, of which the highest scores stay; 0 = all items"),
@@ -123,8 +123,10 @@ static const option_row rows[] = {
                    "of the sampler warp: draws after which no violator is looked for any more; 0 = items less 1"),
     OPTION_INTEGER(sampled_params, sampling.kernel_features, "kernel-features", 128, 1, 65536,
                    "D of the sampler fourier: random features"),
-    OPTION_REAL(sampled_params, sampling.kernel_scale, "kernel-scale", 1, 0, 1e12,
-                "of the sampler kernel: α in q ~ α⟨φ, ψ⟩^2 + 1; of fourier: ν in q ~ exp(ν⟨φ, ψ⟩)"),
+    OPTION_REAL_AUTO(
+        sampled_params, sampling.kernel_scale, "kernel-scale", "auto", 0, 1e12,
+        "of the sampler kernel: α in q ~ α⟨φ, ψ⟩^2 + 1; of fourier: ν in q ~ exp(ν⟨φ, ψ⟩); auto = 100, and "
+        "1 of fourier"),
     OPTION_INTEGER(sampled_params, sampling.leaf, "leaf", 0, 0, 4294967295,
                    "of the samplers kernel and fourier: items of a leaf of their trees; 0 = as many as dimensions"),
     /* positives */
