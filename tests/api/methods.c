@@ -290,6 +290,13 @@ static void ask_for_nobody(const topn_model *model, uint32_t items)
     topn_retriever_free(retriever);
 }
 
+/* Items near each other in a history are what item2vec learns from: without two of them there is nothing. */
+static bool lacks_pairs(const char *method, topn_status status)
+{
+    return strcmp(method, "item2vec") == 0 && status == TOPN_ERROR_DATA &&
+           strstr(topn_context_message(context), "no history has two items");
+}
+
 /* One user, one item, few of both: an answer, or a clear error where there is no event. */
 static void small_data_are_served(const char *method)
 {
@@ -300,7 +307,7 @@ static void small_data_are_served(const char *method)
         const topn_status status = train(method, data, &model);
         if (topn_data_events(data) == 0) {
             assert_int_equal(status, TOPN_ERROR_DATA);
-        } else {
+        } else if (!lacks_pairs(method, status)) {
             check(status);
             ask_for_nobody(model, sizes[i][1]);
         }
