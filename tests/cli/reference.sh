@@ -36,7 +36,7 @@ complete_words() {
 }
 [ "$(complete_words topn rec)" = recommend ] || fault "command: $(complete_words topn rec)"
 [ "$(complete_words topn train pop)" = popularity ] || fault "method: $(complete_words topn train pop)"
-[ "$(complete_words topn train chol --bet)" = --beta ] || fault "option: $(complete_words topn train chol --bet)"
+[ "$(complete_words topn train chol --beta-)" = --beta-per-event ] || fault "option: $(complete_words topn train chol --beta-)"
 [ "$(complete_words topn split x --protocol str)" = strong ] || fault "value: $(complete_words topn split x --protocol str)"
 [[ $(complete_words topn train chol --order pop) = *popular-first* ]] || fault "choice"
 

@@ -93,7 +93,10 @@ static void test_contradictions(void **state)
     } cases[] = {
         {"loss=softmax surrogate=hinge", "--surrogate hinge"},
         {"loss=softmax surrogate=auto", NULL},
-        {"temperature=0.5", "--temperature"},
+        {"temperature=0.5", NULL},
+        {"cosine=true", NULL},
+        {"cosine=true biases=true", "--cosine"},
+        {"cosine=true model=fm", "--cosine"},
         {"loss=softmax temperature=0.5", NULL},
         {"loss=pointwise rank-weight=step", "--rank-weight step"},
         {"loss=pairwise rank-weight=step", NULL},
