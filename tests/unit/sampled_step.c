@@ -130,6 +130,29 @@ static void pull(const bench *at, uint32_t user, uint32_t item, double by, naive
     out->items[item][FACTORS] += by;
 }
 
+/* Negatives of example e of a batch whose examples are drawn together, DRAWN_TOGETHER at a time. */
+static uint32_t drawn_together(const step_setup *setup, uint64_t first, const positive *batch, uint32_t count,
+                               uint32_t e, uint32_t *items, double *log_counts)
+{
+    uint32_t drawn[DRAWN_TOGETHER][NEGATIVES];
+    double logs[DRAWN_TOGETHER][NEGATIVES];
+    draw_request requests[DRAWN_TOGETHER];
+    draw_result results[DRAWN_TOGETHER];
+    const uint32_t begin = e - e % DRAWN_TOGETHER,
+                   block = count - begin < DRAWN_TOGETHER ? count - begin : DRAWN_TOGETHER;
+    draw_source source = draw_source_of(SEED, first + begin);
+    for (uint32_t n = 0; n < block; n++) {
+        const positive *of = &batch[begin + n];
+        requests[n] = (draw_request){.context = of->context, .item = of->item, .pair = of->pair, .count = NEGATIVES};
+        results[n] = (draw_result){.items = drawn[n], .log_counts = logs[n]};
+    }
+    setup->sampler->draw_together(setup->state, &setup->view, requests, block, &source, NULL, results);
+    const uint32_t found = results[e - begin].found;
+    memcpy(items, drawn[e - begin], found * sizeof *items);
+    memcpy(log_counts, logs[e - begin], found * sizeof *log_counts);
+    return found;
+}
+
 /* Negatives of an example, one by one or those of the batch that it does not exclude. */
 static uint32_t negatives_of(const bench *at, const batch_place *place, const positive *batch, uint32_t e,
                              uint32_t *items, double *log_counts)
@@ -140,6 +163,8 @@ static uint32_t negatives_of(const bench *at, const batch_place *place, const po
     memcpy(phi, row_of(&at->towers.contexts, batch[e].context), FACTORS * sizeof *phi);
     phi[FACTORS] = 1;
     const double own_bias = at->params.biases ? row_of(&at->towers.contexts, batch[e].context)[FACTORS] : 0;
+    if (!setup->shared && setup->sampler->draw_together)
+        return drawn_together(setup, first, batch, place->count, e, items, log_counts);
     if (!setup->shared) {
         draw_source source = draw_source_of(SEED, first + e);
         const draw_request request = {.context = batch[e].context,

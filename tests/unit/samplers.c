@@ -267,6 +267,42 @@ static void order_one(sampling_problem *made, const sampler *tried, const sample
     assert_memory_equal(log_counts, log_again, sizeof log_counts);
 }
 
+/* From one source, a negative of each example in turn; examples that have nothing left, too. */
+static void uniform_draws_together_are_those_one_by_one(void **unused)
+{
+    uint32_t items[SAMPLING_CONTEXTS], alone;
+    double log_counts[SAMPLING_CONTEXTS], log_count;
+    draw_request requests[SAMPLING_CONTEXTS];
+    draw_result results[SAMPLING_CONTEXTS];
+    (void)unused;
+    sampling_problem *made = sampling_problem_make(40);
+    const sampler *tried = sampler_find("uniform");
+    for (size_t kind = 0; kind < LENGTH(exclusions); kind++) {
+        sampler_state *state = sampling_start(made, tried, exclusions[kind]);
+        draw_source source = draw_source_of(3, 8), again = source;
+        for (uint32_t round = 0; round < 100; round++) {
+            for (uint32_t c = 0; c < SAMPLING_CONTEXTS; c++) {
+                requests[c] = sampling_request(made, c, round % 2, 1);
+                requests[c].item = round % 3 ? requests[c].item : (requests[c].item + 1) % 40; /* none of the pairs */
+                results[c] = (draw_result){.items = &items[c], .log_counts = &log_counts[c]};
+            }
+            tried->draw_together(state, &made->view, requests, SAMPLING_CONTEXTS, &source, NULL, results);
+            for (uint32_t c = 0; c < SAMPLING_CONTEXTS; c++) {
+                draw_result wanted = {.items = &alone, .log_counts = &log_count};
+                tried->draw(state, &made->view, &requests[c], &again, NULL, &wanted);
+                assert_int_equal(results[c].found, wanted.found);
+                assert_int_equal(results[c].rounds, wanted.rounds);
+                if (wanted.found) {
+                    assert_int_equal(items[c], alone);
+                    assert_true(log_counts[c] == log_count);
+                }
+            }
+        }
+        tried->free(state);
+    }
+    sampling_problem_free(made);
+}
+
 static void draws_depend_on_their_source_alone(void **unused)
 {
     (void)unused;
@@ -386,6 +422,7 @@ int main(void)
         cmocka_unit_test(heavy_histories_are_drawn_around),
         cmocka_unit_test(alias_cells_add_up_to_the_weights),
         cmocka_unit_test(gaps_and_ranks_are_what_is_not_refused),
+        cmocka_unit_test(uniform_draws_together_are_those_one_by_one),
         cmocka_unit_test(draws_depend_on_their_source_alone),
         cmocka_unit_test(shared_draws_follow_their_probabilities),
         cmocka_unit_test(sampled_partitions_are_unbiased),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/sampled/exclusion.h"
 
+enum { SEARCHES = 64 }; /* side by side */
+
 /* Entries below j; halves without a branch on what is read. */
 static uint32_t entries_below(const uint32_t *entries, uint32_t count, uint32_t j)
 {
@@ -33,6 +35,24 @@ refused_items refused_for(exclusion kind, const positive_list *positives, uint32
     return refused;
 }
 
+refused_items refused_for_request(exclusion kind, const positive_list *positives, const draw_request *request)
+{
+    const sparse_matrix *taken = &positives->taken;
+    const uint32_t context = request->context;
+    if (kind == EXCLUDE_HISTORY && taken->indptr && context < taken->rows &&
+        positives->pairs.indices == taken->indices && request->pair >= taken->indptr[context] &&
+        request->pair < taken->indptr[context + 1] && taken->indices[request->pair] == request->item) {
+        const uint64_t begin = taken->indptr[context], end = taken->indptr[context + 1];
+        return (refused_items){
+            .taken = taken->indices + begin,
+            .count = (uint32_t)(end - begin),
+            .item = request->item,
+            .item_rank = request->item - (uint32_t)(request->pair - begin),
+        };
+    }
+    return refused_for(kind, positives, context, request->item);
+}
+
 uint32_t refused_count(const refused_items *refused)
 {
     return refused->count + (refused->with_item ? 1 : 0);
@@ -60,6 +80,36 @@ uint32_t allowed_item(const refused_items *refused, uint32_t n)
         left /= 2;
     }
     return n + first;
+}
+
+/* Of at most SEARCHES examples: a step of every search, then the next of every one. */
+static void find_allowed(const refused_items *refused, size_t count, uint32_t *items)
+{
+    uint32_t first[SEARCHES], left[SEARCHES], most = 0;
+    for (size_t e = 0; e < count; e++) {
+        items[e] += refused[e].with_item && items[e] >= refused[e].item_rank ? 1 : 0;
+        first[e] = 0;
+        left[e] = refused[e].count;
+        most = left[e] > most ? left[e] : most;
+    }
+    for (; most > 0; most /= 2) {
+        for (size_t e = 0; e < count; e++) {
+            const uint32_t half = left[e] - left[e] / 2;
+            if (half == 0)
+                continue;
+            const uint32_t last = first[e] + half - 1;
+            first[e] += refused[e].taken[last] - last <= items[e] ? half : 0;
+            left[e] /= 2;
+        }
+    }
+    for (size_t e = 0; e < count; e++)
+        items[e] += first[e];
+}
+
+void allowed_items(const refused_items *refused, size_t count, uint32_t *items)
+{
+    for (size_t at = 0; at < count; at += SEARCHES)
+        find_allowed(refused + at, count - at < SEARCHES ? count - at : SEARCHES, items + at);
 }
 
 bool next_gap(gap_walk *walk, uint32_t *begin, uint32_t *end)

@@ -44,6 +44,34 @@ static void draw(const sampler_state *state, const sampling_view *view, const dr
     }
 }
 
+static void draw_together(const sampler_state *state, const sampling_view *view, const draw_request *requests,
+                          uint32_t request_count, draw_source *source, void *scratch, draw_result *results)
+{
+    refused_items refused[DRAWN_TOGETHER];
+    uint32_t ranks[DRAWN_TOGETHER];
+    (void)scratch;
+    for (uint32_t e = 0; e < request_count; e++) {
+        refused[e] = refused_for_request(state->kind, view->positives, &requests[e]);
+        const bool any = refused_count(&refused[e]) < view->items;
+        results[e].found = results[e].rounds = any ? requests[e].count : 0;
+        results[e].rejected = results[e].violator_rounds = 0;
+    }
+    for (uint32_t n = 0; n < requests[0].count; n++) {
+        for (uint32_t e = 0; e < request_count; e++) /* of an example where nothing is left, rank 0 is not looked at */
+            ranks[e] = results[e].found ? draw_below(source, view->items - refused_count(&refused[e])) : 0;
+        allowed_items(refused, request_count, ranks);
+        for (uint32_t e = 0; e < request_count; e++)
+            if (results[e].found)
+                results[e].items[n] = ranks[e];
+    }
+    for (uint32_t e = 0; e < request_count; e++) {
+        const double log_count =
+            view->uncounted ? 0 : log((double)requests[e].count / (view->items - refused_count(&refused[e])));
+        for (uint32_t n = 0; n < results[e].found; n++)
+            results[e].log_counts[n] = log_count;
+    }
+}
+
 static void draw_shared(const sampler_state *state, const sampling_view *view, const positive *batch,
                         uint32_t batch_count, draw_source *source, uint32_t count, uint32_t *items, double *log_counts,
                         uint32_t *found)
@@ -88,6 +116,7 @@ const sampler sampler_uniform = {
     .create = create,
     .free = free_state,
     .draw = draw,
+    .draw_together = draw_together,
     .draw_shared = draw_shared,
     .probability = probability,
     .shared_probability = shared_probability,

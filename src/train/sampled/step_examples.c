@@ -42,7 +42,8 @@ static void take(const step_setup *setup, step_team *team, const batch_place *pl
     positives_take(&setup->towers->positives, setup->seed, place->sweep, place->begin + begin, end - begin,
                    team->positives + begin);
     const sparse_matrix *taken = &setup->towers->positives.taken;
-    const bool looks_at_taken = setup->exclusion == EXCLUDE_HISTORY && taken->indptr;
+    const bool looks_at_taken = setup->exclusion == EXCLUDE_HISTORY && taken->indptr,
+               overlaps = setup->sampler->draw_together && !setup->sampler->needs_model; /* its misses of the cache */
     for (uint32_t e = begin; e < end; e++) {
         team->contexts[e] = team->touched[e] = team->positives[e].context;
         if (looks_at_taken)
@@ -51,7 +52,7 @@ static void take(const step_setup *setup, step_team *team, const batch_place *pl
         if (team->plain_contexts)
             fetch(context_table(setup) + team->contexts[e] * team->context_stride, team->context_stride);
     }
-    for (uint32_t e = begin; looks_at_taken && e < end; e++)
+    for (uint32_t e = begin; looks_at_taken && !overlaps && e < end; e++)
         fetch_taken(taken, team->contexts[e]);
 }
 
