@@ -16,7 +16,7 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
-#include "model/item_facts.h"
+#include "model/extended_items.h"
 #include "numeric/block.h"
 #include "numeric/sparse.h"
 
@@ -94,28 +94,6 @@ static void free_extension(extension *run)
     free(run->scales);
     free(run->psi);
     free(run->item_weights);
-}
-
-static topn_status match_items(topn_context *context, extension *run)
-{
-    topn_status status;
-    const uint32_t items = run->data->item_ids.count;
-    TRY(ALLOCATE(context, items, &run->item_of));
-    TRY(ALLOCATE(context, items, &run->fresh));
-    for (uint32_t item = 0; item < items; item++)
-        if (!id_index_find(&run->model->items_by_id, topn_data_item_id(run->data, item), &run->item_of[item])) {
-            run->item_of[item] = NONE;
-            run->fresh[run->fresh_count++] = item;
-        }
-    if (run->fresh_count == 0)
-        status = fail(context, TOPN_ERROR_DATA,
-                      "the model knows all %" PRIu32 " items of the events: there is none to "
-                      "add",
-                      items);
-    else if (run->fresh_count > UINT32_MAX - run->model->items)
-        status = fail(context, TOPN_ERROR_DATA, "the model would have more than %" PRIu32 " items", UINT32_MAX);
-done:
-    return status;
 }
 
 /* Fields and features of the data that the model knows by name. */
@@ -379,43 +357,6 @@ static topn_status solve_items(topn_context *context, extension *run)
     return failed == NONE ? TOPN_OK : fail_row(context, "item", topn_data_item_id(run->data, run->fresh[failed]));
 }
 
-/* `count` floats and then others behind them, in new memory. */
-static topn_status append(topn_context *context, const float *first, size_t count, const float *second, size_t more,
-                          float **out)
-{
-    float *joined;
-    const topn_status status = ALLOCATE(context, count + more, &joined);
-    if (status != TOPN_OK)
-        return status;
-    memcpy(joined, first, count * sizeof *first);
-    for (size_t at = 0; at < more; at++)
-        joined[count + at] = second ? second[at] : 0.0f;
-    free(*out);
-    *out = joined;
-    return TOPN_OK;
-}
-
-/* Ids, or titles, of the model and then of the new items. */
-static topn_status append_texts(topn_context *context, const extension *run, bool titles, string_table *out)
-{
-    topn_status status;
-    const char **texts = NULL;
-    const uint32_t items = run->model->items, total = items + run->fresh_count;
-    TRY(ALLOCATE(context, total, &texts));
-    for (uint32_t item = 0; item < total; item++) {
-        const uint32_t fresh = item < items ? 0 : run->fresh[item - items];
-        const char *title =
-            item < items ? topn_model_item_title(run->model, item) : topn_data_item_title(run->data, fresh);
-        const char *id = item < items ? topn_model_item_id(run->model, item) : topn_data_item_id(run->data, fresh);
-        texts[item] = titles ? (title ? title : "") : id;
-    }
-    string_table_clear(out);
-    TRY(string_table_create(context, texts, total, out));
-done:
-    free(texts);
-    return status;
-}
-
 /* G += Σ u ψψᵀ of the new items, in double. */
 static void add_to_gram(const extension *run, fields_encoder *encoder)
 {
@@ -434,34 +375,12 @@ static void add_to_gram(const extension *run, fields_encoder *encoder)
 /* The copy with the new items behind its own. */
 static topn_status extend(topn_context *context, const extension *run, topn_model *copy)
 {
-    topn_status status;
-    const size_t dimensions = model_dimensions(copy), items = copy->items, fresh = run->fresh_count;
-    dense_matrix *psi = &copy->table.rows.dense;
+    topn_status status = TOPN_OK;
     fields_encoder *encoder = &copy->encoder.fields;
-    TRY(append(context, psi->values, items * dimensions, run->psi, fresh * dimensions, &psi->values));
-    psi->rows += fresh;
     if (encoder->item_weights)
-        TRY(append(context, encoder->item_weights, items, run->item_weights, fresh, &encoder->item_weights));
+        TRY(floats_append(context, copy->items, run->item_weights, run->fresh_count, &encoder->item_weights));
     add_to_gram(run, encoder);
-    if (copy->table.biases)
-        TRY(append(context, copy->table.biases, items, NULL, fresh, &copy->table.biases));
-    if (copy->table.priors) {
-        TRY(append(context, copy->table.priors, items, NULL, fresh, &copy->table.priors));
-        for (size_t place = 0; place < fresh; place++)
-            copy->table.priors[items + place] = 1.0f;
-    }
-    TRY(append_texts(context, run, false, &copy->item_ids));
-    if (copy->titles.count || run->data->titles.count)
-        TRY(append_texts(context, run, true, &copy->titles));
-    TRY(item_facts_append(context, run->data, run->fresh, run->fresh_count, copy));
-    copy->items += run->fresh_count;
-    if (copy->histories.indptr)
-        copy->histories.columns = copy->items;
-    id_index_clear(&copy->items_by_id);
-    TRY(id_index_create(context, &copy->item_ids, &copy->items_by_id));
-    TRY(record_set(context, &copy->metadata, "added.items", "%" PRIu32, run->fresh_count));
-    TRY(record_set(context, &copy->metadata, "added.fingerprint", "%s", run->data->fingerprint));
-    TRY(model_check(context, copy));
+    TRY(model_extend(context, run->data, run->fresh, run->fresh_count, run->psi, copy));
 done:
     return status;
 }
@@ -472,6 +391,8 @@ topn_status model_add_items(topn_context *context, const topn_model *model, cons
     extension run = {.model = model, .data = data, .threads = context->threads};
     topn_model *copy = NULL;
     *out = NULL;
+    if (model->encoder.kind == ENCODER_NETWORK)
+        return network_add_items(context, model, data, out);
     if (model->encoder.kind != ENCODER_FIELDS)
         return fail(context, TOPN_ERROR_UNSUPPORTED,
                     "this model's items have no rows that could be solved for one by one: train it anew");
@@ -482,7 +403,7 @@ topn_status model_add_items(topn_context *context, const topn_model *model, cons
     run.contexts = data->contexts.field_count > 0 && topn_model_fields(model) > 0;
     run.events = run.contexts ? &data->contexts.events : &data->matrix;
     TRY(data_require_events(context, data, "to add items from"));
-    TRY(match_items(context, &run));
+    TRY(model_match_items(context, model, data, &run.item_of, &run.fresh, &run.fresh_count));
     TRY(match_names(context, &run));
     TRY(find_item_scale(context, &run));
     TRY(allocate(context, &run));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files of models of context fields with right checksums and wrong contents: each is refused with the path and the
- * array or key at fault.
+ * Files of models of context fields and of networks with right checksums and wrong contents: each is refused with the
+ * path and the array or key at fault.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,6 +73,58 @@ static const change changes[] = {
     {METADATA, "topn.fields.user_scale", "nan", "topn.fields.user_scale", TOPN_ERROR_FORMAT},
 };
 
+static const change network_changes[] = {
+    {MISSING, "network.bag.1", NULL, "network.bag.1", TOPN_ERROR_FORMAT},
+    {MISSING, "network.users", NULL, "network.users", TOPN_ERROR_FORMAT},
+    {MISSING, "network.users.features.bytes", NULL, "network.users.features.bytes", TOPN_ERROR_FORMAT},
+    {MISSING, "network.layer.1.weights", NULL, "network.layer.1.biases", TOPN_ERROR_FORMAT},
+    {MISSING, "network.layer.0.gain", NULL, "network.layer.0: a gain without a shift", TOPN_ERROR_FORMAT},
+    {MISSING, "network.layer.0.shift", NULL, "network.layer.0: a gain without a shift", TOPN_ERROR_FORMAT},
+    {MISSING, "network.items", NULL, "has no place in this model", TOPN_ERROR_FORMAT},
+    {MISSING, "network.item_layer.0.weights", NULL, "network.item_layer.0.biases", TOPN_ERROR_FORMAT},
+    {SHORTER, "network.bag.0", NULL, "network.bag.0: 3 × 6 for 4 items", TOPN_ERROR_FORMAT},
+    {SHORTER, "network.users", NULL, "network.users: 6 × 6 for 3 users", TOPN_ERROR_FORMAT},
+    {SHORTER, "network.layer.0.gain", NULL, "network.layer.0.gain", TOPN_ERROR_FORMAT},
+    {SHORTER, "network.layer.1.weights", NULL, "network.layer.1: weights of 2 × 6 for an input of 3",
+     TOPN_ERROR_FORMAT},
+    {SHORTER, "network.layer.1.biases", NULL, "network.layer.1.biases", TOPN_ERROR_FORMAT},
+    {SHORTER, "network.items", NULL, "network.items has 2 rows for 2 features and one more", TOPN_ERROR_FORMAT},
+    {NARROWER, "network.bag.1", NULL, "network.bag.1: 4 × 5 for 4 items and an input of 6", TOPN_ERROR_FORMAT},
+    {NARROWER, "network.users", NULL, "network.users: 7 × 5", TOPN_ERROR_FORMAT},
+    {NARROWER, "network.layer.2.weights", NULL, "network.layer.2.biases", TOPN_ERROR_FORMAT},
+    {NARROWER, "network.items", NULL, "network.item_layer.0: weights of 2 × 3 for an input of 1", TOPN_ERROR_FORMAT},
+    {NARROWER, "items", NULL, "items", TOPN_ERROR_FORMAT},
+    {NOT_A_NUMBER, "network.bag.0", NULL, "network.bag.0: value 0 is not finite", TOPN_ERROR_NUMERIC},
+    {NOT_A_NUMBER, "network.users", NULL, "network.users: value 0 is not finite", TOPN_ERROR_NUMERIC},
+    {NOT_A_NUMBER, "network.layer.1.weights", NULL, "network.layer.1.weights: value 0", TOPN_ERROR_NUMERIC},
+    {NOT_A_NUMBER, "network.layer.2.biases", NULL, "network.layer.2.biases: value 0", TOPN_ERROR_NUMERIC},
+    {NOT_A_NUMBER, "network.layer.0.shift", NULL, "network.layer.0.shift: value 0", TOPN_ERROR_NUMERIC},
+    {NOT_A_NUMBER, "network.items", NULL, "network.items: value 0", TOPN_ERROR_NUMERIC},
+    {NOT_A_NUMBER, "network.item_layer.0.gain", NULL, "network.item_layer.0.gain: value 0", TOPN_ERROR_NUMERIC},
+    {NOT_A_NUMBER, "network.user_features.values", NULL, "network.user_features", TOPN_ERROR_FORMAT},
+    {INDEX_TOO_LARGE, "network.user_features.indices", NULL, "network.user_features", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.format", "4", "an encoder \"network\" in format 4, not 5", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.encoder", "fields", "topn.fields.composition", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.items", "shared", "items", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.dimensions", "4", "items", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.network.width", "0", "topn.network.width", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.network.width", "5", "network.layer.0.biases has 6 elements, not 5", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.network.width", "70000", "topn.network.width", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.network.bags", "3", "topn.network.bags", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.network.bags", "1", "network.bag.1 has no place in this model", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.network.bag.0.exponent", "inf", "topn.network.bag.0.exponent", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.network.bag.1.offset", "", "topn.network.bag.1.offset", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.network.bag.1.weighted", "yes", "topn.network.bag.1.weighted", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.network.layer.count", "9", "topn.network.layer.count", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.network.layer.count", "1", "network.layer.1.weights has no place", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.network.layer.scale", "0", "network.layer: the scale of its output is 0", TOPN_ERROR_NUMERIC},
+    {METADATA, "topn.network.layer.1.activation", "step", "topn.network.layer.1.activation", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.network.layer.0.gated", "false", "network.layer.0.gain", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.network.layer.2.gated", "true", "an encoder of 1 dimensions", TOPN_ERROR_FORMAT},
+    {METADATA, "topn.network.layer.1.connected", "true", "network.layer.1: 6 columns and an earlier layer's 3",
+     TOPN_ERROR_FORMAT},
+};
+
 static void apply(const change *what, tensor *tensors, size_t *count, record *metadata)
 {
     static float poison[256];
@@ -103,12 +155,11 @@ static void apply(const change *what, tensor *tensors, size_t *count, record *me
     }
 }
 
-static void wrong_contents_are_refused(void **state)
+static void refuse_all(size_t form, const change *made, size_t made_count)
 {
-    (void)state;
     topn_model *model, *loaded;
-    assert_int_equal(sample_model(context, &sample_forms[SAMPLE_TUCKER], true, &model), TOPN_OK);
-    for (size_t index = 0; index < sizeof changes / sizeof *changes; index++) {
+    assert_int_equal(sample_model(context, &sample_forms[form], true, &model), TOPN_OK);
+    for (size_t index = 0; index < made_count; index++) {
         assert_int_equal(model_save(context, model, path), TOPN_OK);
         safetensors_file *file;
         assert_int_equal(safetensors_open(context, path, true, &file), TOPN_OK);
@@ -118,17 +169,23 @@ static void wrong_contents_are_refused(void **state)
             tensors[at] = *safetensors_at(file, at);
         record metadata;
         assert_int_equal(record_copy(context, safetensors_metadata(file), &metadata), TOPN_OK);
-        apply(&changes[index], tensors, &count, &metadata);
+        apply(&made[index], tensors, &count, &metadata);
         assert_int_equal(safetensors_write(context, again, tensors, count, &metadata), TOPN_OK);
         record_clear(&metadata);
         safetensors_close(file);
         const topn_status status = model_load(context, again, &loaded);
         const char *message = topn_context_message(context);
-        if (status != changes[index].status || loaded || !strstr(message, changes[index].message) ||
-            !strstr(message, again))
-            fail_msg("change %zu (%s): %s: %s", index, changes[index].name, topn_status_name(status), message);
+        if (status != made[index].status || loaded || !strstr(message, made[index].message) || !strstr(message, again))
+            fail_msg("change %zu (%s): %s: %s", index, made[index].name, topn_status_name(status), message);
     }
     topn_model_free(model);
+}
+
+static void wrong_contents_are_refused(void **state)
+{
+    (void)state;
+    refuse_all(SAMPLE_TUCKER, changes, sizeof changes / sizeof *changes);
+    refuse_all(SAMPLE_NETWORK, network_changes, sizeof network_changes / sizeof *network_changes);
 }
 
 static void cuts_are_noticed(void **state)
@@ -148,12 +205,11 @@ static void cuts_are_noticed(void **state)
     free(bytes);
 }
 
-static void memory_failures_are_clean(void **state)
+static void fail_everywhere(size_t form)
 {
-    (void)state;
     topn_model *model;
     int steps = 0;
-    assert_int_equal(sample_model(context, &sample_forms[SAMPLE_TUCKER], true, &model), TOPN_OK);
+    assert_int_equal(sample_model(context, &sample_forms[form], true, &model), TOPN_OK);
     assert_int_equal(model_save(context, model, path), TOPN_OK);
     for (uint64_t at = 1;; at++, steps++) {
         topn_model *loaded, *copy = NULL;
@@ -170,6 +226,13 @@ static void memory_failures_are_clean(void **state)
     }
     assert_true(steps > 80);
     topn_model_free(model);
+}
+
+static void memory_failures_are_clean(void **state)
+{
+    (void)state;
+    fail_everywhere(SAMPLE_TUCKER);
+    fail_everywhere(SAMPLE_NETWORK);
 }
 
 int main(void)
