@@ -39,7 +39,8 @@ const struct command command_add_items = {
         "the model has rows of count with these, others with what their events on known items give. For models of "
         "least "
         "squares (ials and its like) with the pointwise loss. Give all events of the new items and, for users that "
-        "the model does not know, their events on known items.",
+        "the model does not know, their events on known items. Models of two towers make the rows of the new items' "
+        "features, which --item-features names.",
     .example = "topn add-items films.safetensors week.csv -o films-week.safetensors",
     .options = own_options,
     .option_count = sizeof own_options / sizeof *own_options,
