@@ -363,7 +363,8 @@ TOPN_API topn_status topn_train_validated(topn_context *context, const topn_data
 /* The model with the items that only `data` knows (by id), each with the row that its events there ask for while all
  * other parameters stay (P2 Algorithm 4, line 14): users by their rows in the model, others by their histories. Items
  * that the model knows stay as they are. Two-tower models make the rows of the new items' features, and events say
- * nothing. A changed copy. UNSUPPORTED for models that are neither, or that know no features; DATA when no item is new. O(events·D² + new items·D³). */
+ * nothing. A changed copy. UNSUPPORTED for models that are neither, or that know no features; DATA when no item is new.
+ * O(events·D² + new items·D³). */
 TOPN_API topn_status topn_model_add_items(topn_context *context, const topn_model *model, const topn_data *data,
                                           topn_model **out);
 /* Fields of the context that the model knows, the user apart; see topn_data_fields. */
@@ -491,8 +492,8 @@ TOPN_API topn_status topn_score(topn_query *query, const topn_request *request, 
 /* What each history item adds to the score of `item`: contribution_out [history_length], in the order given;
  * they and *bias_out sum to the score. Where φ is cut, what an item adds in the dimensions that are cut is left out.
  * Where users' rows are solved for, an item adds what its event does to the solution (Hu, Koren, Volinsky 2008, §5),
- * and *bias_out is all else: biases, context, features, and what a trained row differs by. Of networks an item adds what
- * the score loses when it is left out of the history, and *bias_out is all else. */
+ * and *bias_out is all else: biases, context, features, and what a trained row differs by. Of networks an item adds
+ * what the score loses when it is left out of the history, and *bias_out is all else. */
 TOPN_API topn_status topn_explain(topn_query *query, const topn_request *request, uint32_t item,
                                   float *contribution_out, float *bias_out);
 
