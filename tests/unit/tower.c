@@ -294,6 +294,83 @@ static void backward_is_the_difference(void **state)
     }
 }
 
+/* With layers: x by the side without them, then the layers and the norm by themselves, forward and backward. */
+static void layers_are_between(void **state)
+{
+    (void)state;
+    enum { OUTPUTS = 5 };
+    const layer_form forms[] = {{.outputs = 8, .activation = ACTIVATION_TANH, .dropout = 0.25}, {.outputs = OUTPUTS}};
+    const made_side made_as = {.name = "layers", .fields = 3, .bags = 2, .exclude_own = true};
+    uint32_t entities[BATCH], own[BATCH];
+    made_batch(entities, own);
+    for (int normalize = 0; normalize < 2; normalize++) {
+        made_tower *made = made_tower_of(&made_as);
+        tower *side = &made->side, plain = made->side;
+        layer_stack *stack;
+        layer_workspace *workspace;
+        layer_gradients *gradients;
+        parameter_table tables[TABLES + 1];
+        tower_batch *batches[2];
+        row_gradients *notes[TABLES + 1], *expected[TABLES];
+        float x[BATCH * FACTORS], out[BATCH * OUTPUTS], other[BATCH * OUTPUTS], d[BATCH * OUTPUTS], dx[BATCH * FACTORS];
+        float lengths[BATCH], d_copy[BATCH * OUTPUTS];
+        check(layer_stack_create(context, FACTORS, forms, 2, 1, &stack));
+        check(layer_workspace_create(context, stack, BATCH, &workspace));
+        check(layer_gradients_create(context, stack, &gradients));
+        memcpy(tables, made->tables, sizeof made->tables);
+        tables[TABLES] = (parameter_table){.values = stack->values, .rows = 1, .width = stack->parameters};
+        side->tables = tables;
+        side->table_count = TABLES + 1;
+        side->network = stack;
+        side->network_table = TABLES;
+        side->normalize = normalize;
+        side->dimensions = side->stride = OUTPUTS;
+        check(tower_batch_create(context, side, BATCH, &batches[0]));
+        check(tower_batch_create(context, &plain, BATCH, &batches[1]));
+        check(tower_forward(context, side, batches[0], BATCH, entities, own, true, 30, 2, out));
+        check(tower_forward(context, &plain, batches[1], BATCH, entities, own, true, 30, 2, x));
+        layer_forward(stack, workspace, BATCH, x, FACTORS, true, 30, 2, other, OUTPUTS);
+        if (normalize)
+            rows_normalize(BATCH, OUTPUTS, other, OUTPUTS, lengths);
+        for (size_t at = 0; at < BATCH * OUTPUTS; at++) {
+            assert_near("layers", (double)out[at], (double)other[at], 1);
+            d[at] = d_copy[at] = (float)random_normal(6, RANDOM_DOCTOR, at);
+        }
+        for (size_t t = 0; t <= TABLES; t++) {
+            check(row_gradients_create(context, &tables[t], 1, &notes[t]));
+            row_gradients_begin(notes[t]);
+            if (t == TABLES)
+                continue;
+            check(row_gradients_create(context, &tables[t], 1, &expected[t]));
+            row_gradients_begin(expected[t]);
+        }
+        check(tower_backward(context, side, batches[0], d, 2, notes, NULL));
+        if (normalize)
+            rows_normalize_backward(BATCH, OUTPUTS, other, OUTPUTS, lengths, d_copy, OUTPUTS);
+        layer_backward(stack, workspace, d_copy, OUTPUTS, 2, dx, FACTORS, gradients);
+        check(tower_backward(context, &plain, batches[1], dx, 2, expected, NULL));
+        for (size_t t = 0; t <= TABLES; t++) {
+            double *got = dense_gradients(notes[t], &tables[t], 2);
+            double *want = t < TABLES ? dense_gradients(expected[t], &tables[t], 2) : NULL;
+            for (size_t at = 0; at < tables[t].rows * tables[t].width; at++) {
+                const double value = want ? want[at] : (double)gradients->values[at];
+                assert_near("layers", got[at], value, 10 + 10 * fabs(value));
+            }
+            free(got);
+            free(want);
+            row_gradients_free(notes[t]);
+            if (t < TABLES)
+                row_gradients_free(expected[t]);
+        }
+        tower_batch_free(batches[0]);
+        tower_batch_free(batches[1]);
+        layer_workspace_free(workspace);
+        layer_gradients_free(gradients);
+        layer_stack_free(stack);
+        made_tower_free(made);
+    }
+}
+
 static void threads_do_not_change_bits(void **state)
 {
     (void)state;
@@ -350,9 +427,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forward_is_the_twin),
-        cmocka_unit_test(all_entities_are_embedded),
-        cmocka_unit_test(backward_is_the_difference),
+        cmocka_unit_test(forward_is_the_twin),        cmocka_unit_test(all_entities_are_embedded),
+        cmocka_unit_test(backward_is_the_difference), cmocka_unit_test(layers_are_between),
         cmocka_unit_test(threads_do_not_change_bits),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
