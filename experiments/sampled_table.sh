@@ -39,7 +39,7 @@ bpr             | bpr --factors $factors --l2 {0.002,0.005,0.01} --learning-rate
 warp            | warp --factors $factors --l2 {0.002,0.005,0.01} --learning-rate {0.02,0.05}
 lambdafm        | lambdafm --factors $factors --l2 {0.002,0.005,0.01} --learning-rate {0.02,0.05}
 adaptive-bpr    | adaptive-bpr --factors $factors --l2 {0.002,0.005,0.01} --rank-scale {0.05,0.1}
-sampled-softmax | sampled-softmax --factors $factors --l2 {0.0005,0.002} --temperature {0.1,0.3,1}
+sampled-softmax | sampled-softmax --factors $factors --temperature {0.08,0.1,0.15,0.2}
 kernel-softmax  | kernel-softmax --factors $factors --l2 {0.0005,0.002} --temperature {0.3,1}
 softmax         | softmax --factors $factors --l2 {0.0005,0.002} --temperature {0.3,1}
 fism            | fism --factors $factors --l2 {0.0005,0.002}
