@@ -34,7 +34,6 @@ typedef enum random_stream {
     RANDOM_DROPOUT = 22,
     RANDOM_FOURIER = 23,       /* frequencies of random Fourier features */
     RANDOM_LAYERS = 24,        /* first weights of networks */
-    RANDOM_SEARCH = 25,        /* options that tuning tries */
     RANDOM_INPUT_DROPOUT = 26, /* events that an autoencoder's input leaves out */
     RANDOM_LATENT = 27,        /* latent values of autoencoders */
 } random_stream;

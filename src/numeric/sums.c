@@ -34,3 +34,10 @@ double sum_doubles(const double *values, size_t count)
         sum += lanes[lane];
     return sum;
 }
+
+VECTOR_CLONES
+void scale_floats(float *values, size_t count, float factor)
+{
+    for (size_t j = 0; j < count; j++)
+        values[j] *= factor;
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sums of arrays in double precision, in 16 lanes that are added in order at the end: vector code, and the same bits
- * whatever the width of the vectors.
+ * Arrays of floats as a whole. Sums are in double precision, in 16 lanes that are added in order at the end: vector
+ * code, and the same bits whatever the width of the vectors.
  */
 #ifndef TOPN_NUMERIC_SUMS_H
 #define TOPN_NUMERIC_SUMS_H
@@ -10,5 +10,8 @@
 
 double sum_floats(const float *values, size_t count);
 double sum_doubles(const double *values, size_t count);
+
+/* values[j] *= factor over `count`. */
+void scale_floats(float *values, size_t count, float factor);
 
 #endif

@@ -5,15 +5,8 @@
  */
 #include <math.h>
 
-#include "base/vector.h"
+#include "numeric/sums.h"
 #include "train/sampled/loss.h"
-
-VECTOR_CLONES
-static void scale(float factor, size_t count, float *values)
-{
-    for (size_t j = 0; j < count; j++)
-        values[j] *= factor;
-}
 
 static double example(const loss_setting *setting, const loss_example *one, double *d_positive, double *d_negatives)
 {
@@ -41,12 +34,12 @@ static double row(const loss_setting *setting, float positive, float weight, boo
     const float nu = (float)setting->inverse_temperature;
     double derivatives;
     if (nu != 1)
-        scale(nu, count, scores);
+        scale_floats(scores, count, nu);
     const double value =
         setting->surrogate->row(nu * positive, 1, (float)setting->margin, weight, count, scores, &derivatives);
     *d_positive = (float)(-(double)nu * derivatives);
     if (nu != 1)
-        scale(nu, count, scores);
+        scale_floats(scores, count, nu);
     return (double)weight * value;
 }
 

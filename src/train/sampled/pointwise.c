@@ -4,15 +4,8 @@
  */
 #include <math.h>
 
-#include "base/vector.h"
+#include "numeric/sums.h"
 #include "train/sampled/loss.h"
-
-VECTOR_CLONES
-static void scale(float factor, size_t count, float *values)
-{
-    for (size_t j = 0; j < count; j++)
-        values[j] *= factor;
-}
 
 static double example(const loss_setting *setting, const loss_example *one, double *d_positive, double *d_negatives)
 {
@@ -44,10 +37,10 @@ static double row(const loss_setting *setting, float positive, float weight, boo
         (double)weight;
     *d_positive = (float)(derivative * (double)weight * (double)nu);
     if (nu != 1)
-        scale(nu, count, scores);
+        scale_floats(scores, count, nu);
     const double negatives = l->row(0, -(float)l->negative_label, (float)setting->margin, 1, count, scores, &ignored);
     if (nu != 1)
-        scale(nu, count, scores);
+        scale_floats(scores, count, nu);
     return value + negatives;
 }
 

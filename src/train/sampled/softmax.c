@@ -81,13 +81,6 @@ static void powers(float top, size_t count, float *restrict scores)
         scores[j] = exponential(scores[j] - top);
 }
 
-VECTOR_CLONES
-static void scale(float factor, size_t count, float *restrict values)
-{
-    for (size_t j = 0; j < count; j++)
-        values[j] *= factor;
-}
-
 static double row(const loss_setting *setting, float positive, float weight, bool disliked, size_t count, float *scores,
                   const float *log_counts, float *d_positive)
 {
@@ -98,7 +91,7 @@ static double row(const loss_setting *setting, float positive, float weight, boo
     powers(top, count, scores);
     const double negatives = sum_floats(scores, count), own_power = exp((double)own - (double)top);
     const double total = negatives + own_power;
-    scale((float)((double)(weight * nu) / total), count, scores);
+    scale_floats(scores, count, (float)((double)(weight * nu) / total));
     *d_positive = (float)(-(double)(weight * nu) * (negatives / total));
     /* The terms but for one at the top, so that a loss near 0 keeps its digits. */
     return (double)weight * ((double)top - (double)own + log1p(top > own ? total - 1 : negatives));
