@@ -214,8 +214,8 @@ static void analytic(const sampled_towers *towers, const sampled_loss *loss, con
     check(tower_forward(context, &towers->contexts, contexts, BATCH, batch->contexts, batch->own, true, 0, 2, phi));
     check(tower_forward(context, &towers->items, items, ALL, batch->items, NULL, true, 0, 2, psi));
     differentiate(towers, loss, setting, batch, phi, psi, d_phi, d_psi);
-    check(tower_backward(context, &towers->contexts, contexts, d_phi, 2, notes, NULL));
-    check(tower_backward(context, &towers->items, items, d_psi, 2, notes, NULL));
+    check(tower_backward(context, &towers->contexts, contexts, d_phi, 2, notes));
+    check(tower_backward(context, &towers->items, items, d_psi, 2, notes));
     for (size_t t = 0; t < towers->table_count; t++) {
         const size_t width = towers->tables[t].width;
         const uint32_t *rows;

@@ -39,7 +39,12 @@ static sampled_params params_of(bool biases)
                             .init_scale = 2,
                             .history_exponent = NAN,
                             .fold_in_l2 = 0.1,
-                            .fold_in_unobserved = 0.1};
+                            .fold_in_unobserved = 0.1,
+                            .l2 = 0.001,
+                            .batch = BATCH,
+                            .user_layers = "4", /* of two-tower */
+                            .item_ids = true,
+                            .temperature = 1};
 }
 
 /* A training that stands still. */
@@ -314,6 +319,39 @@ static void test_full_softmax(void **state)
     bench_clear(&at);
 }
 
+/* The layers' parameters move by one step of the optimiser, along the gradient of loss and λ/2·‖θ‖² together. */
+static void test_layers_are_stepped_once(void **state)
+{
+    (void)state;
+    enum { MOST_PARAMETERS = 100 };
+    const batch_place place = {.count = BATCH};
+    const step_setting step = {.optimizer = optimizer_find("adagrad"), .setting = {.rate = 0.1, .epsilon = 1e-8}};
+    bench at;
+    step_team *team;
+    step_figures figures = {0};
+    float gradient[MOST_PARAMETERS], before[MOST_PARAMETERS];
+    bench_create(&at, "two-tower", "pairwise", "uniform", false, false);
+    const size_t network = at.towers.contexts.network_table;
+    const parameter_table *table = &at.towers.tables[network];
+    assert_true(at.towers.contexts.network && table->width <= MOST_PARAMETERS && table->l2 > 0);
+    for (size_t t = 0; t < at.towers.table_count; t++)
+        check(parameter_table_create_state(context, step.optimizer, &at.towers.tables[t]));
+    check(step_team_create(context, &at.setup, &team));
+    check(step_gradients(context, &at.setup, team, &place, &figures));
+    table_gradient(team, network, table->width, 1, gradient);
+    memcpy(before, table->values, table->width * sizeof *before);
+    check(step_batch(context, &at.setup, team, &place, &step, &figures));
+    for (size_t k = 0; k < table->width; k++) {
+        const double g = gradient[k] + table->l2 * before[k], expected = before[k] - 0.1 * g / sqrt(g * g + 1e-8);
+        if (!(fabs(table->values[k] - expected) < 1e-5))
+            fail_msg("parameter %zu: %g, not %g", k, (double)table->values[k], expected);
+    }
+    step_team_free(team);
+    for (size_t t = 0; t < at.towers.table_count; t++)
+        parameter_table_clear(&at.towers.tables[t]);
+    bench_clear(&at);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -333,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_own_negatives),
         cmocka_unit_test(test_shared_negatives),
         cmocka_unit_test(test_full_softmax),
+        cmocka_unit_test(test_layers_are_stepped_once),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -255,7 +255,7 @@ static void backward(const tower *side, const uint32_t *entities, const uint32_t
     }
     check(tower_forward(context, side, batch, BATCH, entities, own, true, 0, threads, out));
     memset(out, 0, BATCH * side->stride * sizeof *out); /* the caller's again */
-    check(tower_backward(context, side, batch, weights, threads, notes, NULL));
+    check(tower_backward(context, side, batch, weights, threads, notes));
     for (size_t t = 0; t < TABLES; t++) {
         gradients[t] = dense_gradients(notes[t], &side->tables[t], threads);
         row_gradients_free(notes[t]);
@@ -344,11 +344,11 @@ static void layers_are_between(void **state)
             check(row_gradients_create(context, &tables[t], 1, &expected[t]));
             row_gradients_begin(expected[t]);
         }
-        check(tower_backward(context, side, batches[0], d, 2, notes, NULL));
+        check(tower_backward(context, side, batches[0], d, 2, notes));
         if (normalize)
             rows_normalize_backward(BATCH, OUTPUTS, other, OUTPUTS, lengths, d_copy, OUTPUTS);
         layer_backward(stack, workspace, d_copy, OUTPUTS, 2, dx, FACTORS, gradients);
-        check(tower_backward(context, &plain, batches[1], dx, 2, expected, NULL));
+        check(tower_backward(context, &plain, batches[1], dx, 2, expected));
         for (size_t t = 0; t <= TABLES; t++) {
             double *got = dense_gradients(notes[t], &tables[t], 2);
             double *want = t < TABLES ? dense_gradients(expected[t], &tables[t], 2) : NULL;

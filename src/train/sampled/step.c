@@ -54,15 +54,11 @@ static topn_status pull_back(topn_context *context, const step_setup *setup, ste
     const tower *contexts = &setup->towers->contexts, *items = &setup->towers->items;
     for (size_t table = 0; table < team->table_count; table++)
         row_gradients_begin(team->gradients[table]);
-    for (int side = 0; side < 2; side++)
-        if (team->networks[side])
-            layer_gradients_begin(team->networks[side]);
     if (team->plain_contexts)
         TRY(row_gradients_note(context, team->gradients[contexts->fields[0].table], place->count, team->touched, NULL,
                                team->d_phi, team->context_stride, NULL, true));
     else
-        TRY(tower_backward(context, contexts, team->context_batch, team->d_phi, team->threads, team->gradients,
-                           team->networks[0]));
+        TRY(tower_backward(context, contexts, team->context_batch, team->d_phi, team->threads, team->gradients));
     if (team->plain_items) {
         row_gradients *own = team->gradients[items->fields[0].table];
         TRY(row_gradients_note(context, own, (size_t)place->count * team->each, team->items, team->pulls, team->phi,
@@ -73,8 +69,7 @@ static topn_status pull_back(topn_context *context, const step_setup *setup, ste
     } else {
         TRY(note_slots(context, setup, team, place));
         row_gradients_sum_into(team->slots, team->threads, team->d_psi);
-        TRY(tower_backward(context, items, team->item_batch, team->d_psi, team->threads, team->gradients,
-                           team->networks[1]));
+        TRY(tower_backward(context, items, team->item_batch, team->d_psi, team->threads, team->gradients));
     }
 done:
     return status;
@@ -136,11 +131,6 @@ topn_status step_batch(topn_context *context, const step_setup *setup, step_team
     TRY(step_gradients(context, setup, team, place, figures));
     const double start = clock_seconds();
     row_gradients_apply_all(team->table_count, team->gradients, setup->towers->tables, &own);
-    const tower *const sides[2] = {&setup->towers->contexts, &setup->towers->items};
-    for (int side = 0; side < 2; side++)
-        if (team->networks[side])
-            layer_stack_step(sides[side]->network, team->networks[side], own.optimizer, &own.setting, setup->network_l2,
-                             own.clip, team->threads);
     figures->updates += clock_seconds() - start;
 done:
     return status;

@@ -28,7 +28,6 @@ typedef struct step_setup {
     uint32_t batch;     /* examples of a batch at most */
     bool shared;        /* negatives of a batch */
     bool corrected;     /* by −ln(m·q) */
-    double network_l2;  /* λ of the networks' weights, a step */
     uint64_t seed;
 } step_setup;
 

@@ -105,10 +105,6 @@ static topn_status create_towers(topn_context *context, const step_setup *setup,
         TRY(ALLOCATE(context, distinct * team->stride, &team->psi));
         TRY(ALLOCATE(context, distinct * team->stride, &team->d_psi));
     }
-    if (contexts->network)
-        TRY(layer_gradients_create(context, contexts->network, &team->networks[0]));
-    if (items->network)
-        TRY(layer_gradients_create(context, items->network, &team->networks[1]));
     team->table_count = setup->towers->table_count;
     TRY(ALLOCATE_ZEROED(context, team->table_count, &team->gradients));
     for (size_t table = 0; table < team->table_count; table++) {
@@ -185,8 +181,6 @@ void step_team_free(step_team *team)
     free(team->shared_psi);
     free(team->shared_d_psi);
     free(team->shared_scores);
-    layer_gradients_free(team->networks[0]);
-    layer_gradients_free(team->networks[1]);
     tower_batch_free(team->context_batch);
     tower_batch_free(team->item_batch);
     row_gradients_free(team->slots);

@@ -30,19 +30,18 @@ struct step_team {
     uint32_t *own;       /* [batch] items left out of histories */
     float *context_rows; /* [batch × context_stride] φ, β_c as the tower makes them; phi itself where strides agree */
     float *phi;          /* [batch × stride] φ, and 1 for the item's bias */
-    float *context_bias;          /* [batch] β_c; 0 without */
-    float *d_phi;                 /* [batch × context_stride] */
-    uint32_t *items;              /* [batch × each] the positive, then its negatives; NO_ROW where fewer are found */
-    float *pulls;                 /* [batch × each] ∂L/∂ŷ */
-    uint32_t *example_of;         /* [batch × each] */
-    double *log_counts;           /* [batch × m] */
-    uint32_t *found;              /* [batch] */
-    uint32_t *rounds;             /* [batch] of the last violator */
-    double *losses;               /* [batch] */
-    const float *item_rows;       /* ψ of `index`: the table, or psi */
-    const uint32_t *index;        /* [batch × each, then shared] row of item_rows of an item of `items` */
-    row_gradients **gradients;    /* [table_count] */
-    layer_gradients *networks[2]; /* of contexts and items; NULL = no network */
+    float *context_bias;       /* [batch] β_c; 0 without */
+    float *d_phi;              /* [batch × context_stride] */
+    uint32_t *items;           /* [batch × each] the positive, then its negatives; NO_ROW where fewer are found */
+    float *pulls;              /* [batch × each] ∂L/∂ŷ */
+    uint32_t *example_of;      /* [batch × each] */
+    double *log_counts;        /* [batch × m] */
+    uint32_t *found;           /* [batch] */
+    uint32_t *rounds;          /* [batch] of the last violator */
+    double *losses;            /* [batch] */
+    const float *item_rows;    /* ψ of `index`: the table, or psi */
+    const uint32_t *index;     /* [batch × each, then shared] row of item_rows of an item of `items` */
+    row_gradients **gradients; /* [table_count] */
     size_t table_count;
     tower_batch *context_batch, *item_batch;
     /* items that are no rows of a table: of the distinct ones of a batch */

@@ -551,12 +551,11 @@ static topn_status pull_network(topn_context *context, const tower *side, tower_
 }
 
 topn_status tower_backward(topn_context *context, const tower *side, tower_batch *batch, const float *d_out,
-                           int threads, row_gradients *const *gradients, layer_gradients *network)
+                           int threads, row_gradients *const *gradients)
 {
     topn_status status = TOPN_OK;
     const float *dx = d_out;
     size_t stride = side->stride;
-    (void)network;
     if (batch->dx) {
         pull_rows(side, batch, d_out, threads);
         if (side->network)

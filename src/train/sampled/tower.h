@@ -71,9 +71,9 @@ topn_status tower_forward(topn_context *context, const tower *side, tower_batch 
                           const uint32_t *entities, const uint32_t *own, bool training, uint64_t first_example,
                           int threads, float *out);
 /* After the forward of the same batch: notes what each table's rows get from d_out [count × stride], to gradients
- * [table_count], and a network's what its parameters get. d_out must live until the notes are applied. */
+ * [table_count]; of a network, its own table. d_out must live until the notes are applied. */
 topn_status tower_backward(topn_context *context, const tower *side, tower_batch *batch, const float *d_out,
-                           int threads, row_gradients *const *gradients, layer_gradients *network);
+                           int threads, row_gradients *const *gradients);
 /* All entities' rows [entities × stride], histories whole. For export and for samplers' snapshots; O(entities). */
 topn_status tower_embed_all(topn_context *context, const tower *side, float *out);
 

@@ -56,20 +56,11 @@ static topn_status list_arrays(topn_context *context, trainer *at)
 {
     topn_status status;
     sampled_towers *towers = &at->towers;
-    layer_stack *const networks[2] = {towers->contexts.network, towers->items.network};
-    static const char *const names[2] = {"contexts.network", "items.network"};
-    TRY(ALLOCATE_ZEROED(context, (towers->table_count + 2) * (1 + OPTIMIZER_ARRAYS), &at->arrays));
+    TRY(ALLOCATE_ZEROED(context, towers->table_count * (1 + OPTIMIZER_ARRAYS), &at->arrays));
     for (size_t table = 0; table < towers->table_count; table++) {
         TRY(parameter_table_create_state(context, at->choice.optimizer, &towers->tables[table]));
         at->array_count +=
             parameter_table_arrays(&towers->tables[table], at->choice.optimizer, at->arrays + at->array_count);
-    }
-    for (int side = 0; side < 2; side++) {
-        if (!networks[side])
-            continue;
-        TRY(layer_stack_create_state(context, at->choice.optimizer, networks[side]));
-        at->array_count +=
-            layer_stack_arrays(networks[side], names[side], at->choice.optimizer, at->arrays + at->array_count);
     }
 done:
     return status;
@@ -146,7 +137,6 @@ static topn_status trainer_create(topn_context *context, const topn_data *data, 
         .batch = batch,
         .shared = choice->shared,
         .corrected = choice->corrected,
-        .network_l2 = params->l2,
         .seed = context->seed,
     };
     TRY(list_arrays(context, out));
