@@ -293,12 +293,6 @@ static double probability(const sampler_state *state, const sampling_view *view,
     return result;
 }
 
-static bool is_empty(const sampler_state *state, const sampling_view *view, const draw_request *request)
-{
-    const refused_items refused = refused_for(state->kind, view->positives, request->context, request->item);
-    return refused_count(&refused) >= state->items;
-}
-
 /* Whole. */
 
 static void free_state(sampler_state *state)
@@ -365,5 +359,4 @@ const sampler sampler_adaptive = {
     .draw = draw,
     .scratch_bytes = scratch_bytes,
     .probability = probability,
-    .is_empty = is_empty,
 };

@@ -109,54 +109,32 @@ static topn_status refresh(topn_context *context, sampler_state *state, const sa
 }
 
 /* π(φ)/√F. Its turns stand behind the features. */
-static tree_query *start_query(const sampler_state *state, const float *phi, void *scratch)
+static void describe(const void *owner, const float *phi, float *features)
 {
-    tree_query *query = tree_query_in(scratch, &state->tree, phi);
-    float *turns = query->features + state->tree.width;
-    memset(query->features, 0, (state->tree.width + state->count) * sizeof *turns);
+    const sampler_state *state = owner;
+    float *turns = features + state->tree.width;
+    memset(features, 0, (state->tree.width + state->count) * sizeof *turns);
     for (size_t column = 0; column < state->tree.dimensions; column++)
         add_scaled(state->count, phi[column], state->frequencies + column * state->count, turns);
-    add_waves(state->count, turns, 1.0f / (float)state->count, query->features);
-    return query;
+    add_waves(state->count, turns, 1.0f / (float)state->count, features);
 }
 
 static void draw(const sampler_state *state, const sampling_view *view, const draw_request *request,
                  draw_source *source, void *scratch, draw_result *result)
 {
-    result->found = result->rounds = result->rejected = result->violator_rounds = 0;
-    const refused_items refused = refused_for(state->kind, view->positives, request->context, request->item);
-    if (refused_count(&refused) >= view->items)
-        return;
-    tree_query *query = start_query(state, request->phi, scratch);
-    tree_draw_all(query, &refused, view->uncounted ? (double)NAN : tree_allowed(query, &refused), request->count,
-                  source, result);
+    tree_sampler_draw(&state->tree, state->kind, view, request, source, scratch, result);
 }
 
 static size_t scratch_bytes(const sampler_state *state, uint32_t count)
 {
     (void)count;
-    return tree_query_bytes(&state->tree) + state->count * sizeof(float);
+    return tree_query_bytes(&state->tree);
 }
 
 static double probability(const sampler_state *state, const sampling_view *view, const draw_request *request,
                           uint32_t j)
 {
-    const refused_items refused = refused_for(state->kind, view->positives, request->context, request->item);
-    if (refuses(&refused, j))
-        return 0;
-    void *scratch = malloc(scratch_bytes(state, 1));
-    if (!scratch)
-        return (double)NAN;
-    tree_query *query = start_query(state, request->phi, scratch);
-    const double q = tree_probability(query, j) / tree_allowed(query, &refused);
-    free(scratch);
-    return q;
-}
-
-static bool is_empty(const sampler_state *state, const sampling_view *view, const draw_request *request)
-{
-    const refused_items refused = refused_for(state->kind, view->positives, request->context, request->item);
-    return refused_count(&refused) >= view->items;
+    return tree_sampler_probability(&state->tree, state->kind, view, request, j);
 }
 
 static void free_state(sampler_state *state)
@@ -182,6 +160,10 @@ static topn_status create(topn_context *context, const sampler_params *params, e
     state->tree.scale = isnan(params->kernel_scale) ? DEFAULT_SCALE : params->kernel_scale;
     state->tree.least = LEAST / sqrt((double)state->count);
     state->tree.kernels = softmax_kernels;
+    state->tree.describe = describe;
+    state->tree.allowed = tree_allowed;
+    state->tree.owner = state;
+    state->tree.spare = state->count;
     TRY(ALLOCATE(context, view->items, &state->factors));
     TRY(ALLOCATE_ZEROED(context, view->item_stride * state->count, &state->frequencies));
     for (size_t at = 0; at < view->dimensions * state->count; at++)
@@ -201,13 +183,6 @@ static uint64_t bytes(const sampler_params *params, const topn_data *data, size_
            features * (dimensions + 1) * sizeof(float) + data->matrix.columns * sizeof(double);
 }
 
-/* Building the tree anew then takes less a positive than one draw. */
-static uint64_t refresh_after(const sampler_params *params, uint32_t items)
-{
-    (void)params;
-    return items;
-}
-
 const sampler sampler_fourier = {
     .name = "fourier",
     .summary = "by random Fourier features of the softmax, in a tree of sums",
@@ -217,9 +192,8 @@ const sampler sampler_fourier = {
     .free = free_state,
     .bytes = bytes,
     .refresh = refresh,
-    .refresh_after = refresh_after,
+    .refresh_after = tree_refresh_after,
     .draw = draw,
     .scratch_bytes = scratch_bytes,
     .probability = probability,
-    .is_empty = is_empty,
 };

@@ -33,17 +33,15 @@ static void quadratic_kernels(double scale, size_t count, double *values)
 }
 
 /* π(φ) for sums over the lower triangle: α·φ_a·φ_b, twice off the diagonal. */
-static tree_query *start_query(const sampler_state *state, const float *phi, void *scratch)
+static void describe(const void *owner, const float *phi, float *features)
 {
-    tree_query *query = tree_query_in(scratch, &state->tree, phi);
-    float *to = query->features;
-    for (size_t a = 0; a < state->tree.dimensions; a++) {
-        const double twice = 2 * state->tree.scale * (double)phi[a];
+    const sampling_tree *tree = &((const sampler_state *)owner)->tree;
+    for (size_t a = 0; a < tree->dimensions; a++) {
+        const double twice = 2 * tree->scale * (double)phi[a];
         for (size_t b = 0; b < a; b++)
-            *to++ = (float)(twice * (double)phi[b]);
-        *to++ = (float)(twice / 2 * (double)phi[a]);
+            *features++ = (float)(twice * (double)phi[b]);
+        *features++ = (float)(twice / 2 * (double)phi[a]);
     }
-    return query;
 }
 
 /* scratch: a square Gram matrix. */
@@ -79,13 +77,7 @@ static double allowed_share(tree_query *query, const refused_items *refused)
 static void draw(const sampler_state *state, const sampling_view *view, const draw_request *request,
                  draw_source *source, void *scratch, draw_result *result)
 {
-    result->found = result->rounds = result->rejected = result->violator_rounds = 0;
-    const refused_items refused = refused_for(state->kind, view->positives, request->context, request->item);
-    if (refused_count(&refused) >= view->items)
-        return;
-    tree_query *query = start_query(state, request->phi, scratch);
-    tree_draw_all(query, &refused, view->uncounted ? (double)NAN : allowed_share(query, &refused), request->count,
-                  source, result);
+    tree_sampler_draw(&state->tree, state->kind, view, request, source, scratch, result);
 }
 
 static size_t scratch_bytes(const sampler_state *state, uint32_t count)
@@ -97,22 +89,7 @@ static size_t scratch_bytes(const sampler_state *state, uint32_t count)
 static double probability(const sampler_state *state, const sampling_view *view, const draw_request *request,
                           uint32_t j)
 {
-    const refused_items refused = refused_for(state->kind, view->positives, request->context, request->item);
-    if (refuses(&refused, j))
-        return 0;
-    void *scratch = malloc(scratch_bytes(state, 1));
-    if (!scratch)
-        return (double)NAN;
-    tree_query *query = start_query(state, request->phi, scratch);
-    const double q = tree_probability(query, j) / allowed_share(query, &refused);
-    free(scratch);
-    return q;
-}
-
-static bool is_empty(const sampler_state *state, const sampling_view *view, const draw_request *request)
-{
-    const refused_items refused = refused_for(state->kind, view->positives, request->context, request->item);
-    return refused_count(&refused) >= view->items;
+    return tree_sampler_probability(&state->tree, state->kind, view, request, j);
 }
 
 static void free_state(sampler_state *state)
@@ -134,6 +111,9 @@ static topn_status create(topn_context *context, const sampler_params *params, e
     state->tree.added = 1;
     state->tree.scale = isnan(params->kernel_scale) ? DEFAULT_SCALE : params->kernel_scale;
     state->tree.kernels = quadratic_kernels;
+    state->tree.describe = describe;
+    state->tree.allowed = allowed_share;
+    state->tree.owner = state;
     *out = state;
     state = NULL;
 done:
@@ -146,13 +126,6 @@ static uint64_t bytes(const sampler_params *params, const topn_data *data, size_
     return sampling_tree_bytes(data->matrix.columns, dimensions + 1, params->leaf, width_of(dimensions + 1));
 }
 
-/* Building the tree anew then takes less a positive than one draw. */
-static uint64_t refresh_after(const sampler_params *params, uint32_t items)
-{
-    (void)params;
-    return items;
-}
-
 const sampler sampler_kernel = {
     .name = "kernel",
     .summary = "by the quadratic kernel of the score, in a tree of sums",
@@ -162,9 +135,8 @@ const sampler sampler_kernel = {
     .free = free_state,
     .bytes = bytes,
     .refresh = refresh,
-    .refresh_after = refresh_after,
+    .refresh_after = tree_refresh_after,
     .draw = draw,
     .scratch_bytes = scratch_bytes,
     .probability = probability,
-    .is_empty = is_empty,
 };

@@ -180,10 +180,10 @@ done:
 
 size_t tree_query_bytes(const sampling_tree *tree)
 {
-    return sizeof(tree_query) + tree->leaf * sizeof(double) + tree->width * sizeof(float);
+    return sizeof(tree_query) + tree->leaf * sizeof(double) + (tree->width + tree->spare) * sizeof(float);
 }
 
-tree_query *tree_query_in(void *scratch, const sampling_tree *tree, const float *phi)
+static tree_query *start_query(void *scratch, const sampling_tree *tree, const float *phi)
 {
     tree_query *query = scratch;
     query->tree = tree;
@@ -192,6 +192,7 @@ tree_query *tree_query_in(void *scratch, const sampling_tree *tree, const float 
     query->features = (float *)(query->values + tree->leaf);
     for (size_t number = 0; number < TREE_KNOWN; number++)
         query->known[number] = (double)NAN;
+    tree->describe(tree->owner, phi, query->features);
     return query;
 }
 
@@ -251,7 +252,8 @@ double tree_kernel(const tree_query *query, uint32_t item)
     return value;
 }
 
-uint32_t tree_draw(tree_query *query, draw_source *source, double *probability)
+/* An item; its q in *probability. */
+static uint32_t draw_one(tree_query *query, draw_source *source, double *probability)
 {
     tree_node node = root_of(query->tree);
     double u = draw_uniform(source);
@@ -276,7 +278,7 @@ uint32_t tree_draw(tree_query *query, draw_source *source, double *probability)
     return first + at;
 }
 
-double tree_probability(tree_query *query, uint32_t item)
+static double probability_of(tree_query *query, uint32_t item)
 {
     tree_node node = root_of(query->tree);
     double probability = 1;
@@ -360,15 +362,16 @@ static bool draw_allowed(tree_query *query, const refused_items *refused, double
     return walk.found;
 }
 
-void tree_draw_all(tree_query *query, const refused_items *refused, double allowed, uint32_t count, draw_source *source,
-                   draw_result *result)
+/* allowed: 1 − Q(refused) for log_counts; NAN = they are left 0. */
+static void draw_all(tree_query *query, const refused_items *refused, double allowed, uint32_t count,
+                     draw_source *source, draw_result *result)
 {
     const bool counted = !isnan(allowed);
     double left = (double)NAN; /* the same as `allowed`, when it is needed */
     for (uint32_t n = 0; n < count; n++) {
         uint32_t j = 0, refusals = 0;
         double q = 0;
-        while (refusals < MOST_REFUSALS && refuses(refused, j = tree_draw(query, source, &q)))
+        while (refusals < MOST_REFUSALS && refuses(refused, j = draw_one(query, source, &q)))
             refusals++;
         if (refusals == MOST_REFUSALS) {
             if (isnan(left))
@@ -381,4 +384,37 @@ void tree_draw_all(tree_query *query, const refused_items *refused, double allow
         result->log_counts[n] = counted ? log(count * q / allowed) : 0;
         result->items[result->found++] = j;
     }
+}
+
+void tree_sampler_draw(const sampling_tree *tree, exclusion kind, const sampling_view *view,
+                       const draw_request *request, draw_source *source, void *scratch, draw_result *result)
+{
+    result->found = result->rounds = result->rejected = result->violator_rounds = 0;
+    const refused_items refused = refused_for(kind, view->positives, request->context, request->item);
+    if (refused_count(&refused) >= view->items)
+        return;
+    tree_query *query = start_query(scratch, tree, request->phi);
+    const double allowed = view->uncounted ? (double)NAN : tree->allowed(query, &refused);
+    draw_all(query, &refused, allowed, request->count, source, result);
+}
+
+double tree_sampler_probability(const sampling_tree *tree, exclusion kind, const sampling_view *view,
+                                const draw_request *request, uint32_t j)
+{
+    const refused_items refused = refused_for(kind, view->positives, request->context, request->item);
+    if (refuses(&refused, j))
+        return 0;
+    void *scratch = malloc(tree_query_bytes(tree));
+    if (!scratch)
+        return (double)NAN;
+    tree_query *query = start_query(scratch, tree, request->phi);
+    const double q = probability_of(query, j) / tree->allowed(query, &refused);
+    free(scratch);
+    return q;
+}
+
+uint64_t tree_refresh_after(const sampler_params *params, uint32_t items)
+{
+    (void)params;
+    return items;
 }

@@ -17,6 +17,8 @@
 
 enum { TREE_KNOWN = 128 }; /* nodes near the root whose masses a query keeps */
 
+struct tree_query;
+
 typedef struct sampling_tree {
     uint32_t items, leaf, leaves; /* `leaf` items each but the last */
     size_t dimensions;            /* of the rows: item_stride of the view */
@@ -28,6 +30,11 @@ typedef struct sampling_tree {
     /* Scores ⟨φ, ψ_j⟩ [count] of a leaf become kernels, up to a common factor. */
     void (*kernels)(double scale, size_t count, double *values);
     double scale;
+    /* π(φ) into features [width + spare]; what is behind `width` is its scratch. */
+    void (*describe)(const void *owner, const float *phi, float *features);
+    double (*allowed)(struct tree_query *query, const refused_items *refused); /* 1 − Q(refused) */
+    const void *owner;                                                         /* the sampler's, for describe */
+    size_t spare;
 } sampling_tree;
 
 /* z [width] and w of a leaf's rows [count × dimensions], the first of which is item `first`. */
@@ -38,7 +45,7 @@ typedef struct tree_features {
     size_t scratch; /* floats, per thread */
 } tree_features;
 
-/* Allocates; the other members are the caller's to set. leaf 0: as many items as dimensions. */
+/* Allocates; least, added and what follows them are the caller's to set. leaf 0: as many items as dimensions. */
 topn_status sampling_tree_create(topn_context *context, const sampling_view *view, int64_t leaf, size_t width,
                                  sampling_tree *out);
 void sampling_tree_clear(sampling_tree *tree);
@@ -52,25 +59,25 @@ typedef struct tree_query {
     const sampling_tree *tree;
     const float *phi;         /* [dimensions] */
     double *values;           /* [leaf] */
-    float *features;          /* [width] π(φ), the caller's to fill */
+    float *features;          /* [width + spare] π(φ) */
     double known[TREE_KNOWN]; /* masses by number of the node (root 1, children of n: 2n, 2n + 1); NAN = not yet */
 } tree_query;
 
 size_t tree_query_bytes(const sampling_tree *tree);
-tree_query *tree_query_in(void *scratch, const sampling_tree *tree, const float *phi);
 /* Σ over all items of the kernel, as the root has it. */
 double tree_total(tree_query *query);
 /* The kernel of an item by its row. */
 double tree_kernel(const tree_query *query, uint32_t item);
-/* An item; its q in *probability. */
-uint32_t tree_draw(tree_query *query, draw_source *source, double *probability);
-double tree_probability(tree_query *query, uint32_t item);
 /* Σ q over what is not refused, added up without the refused. O(D·(nodes above refused items) + leaf·d·…). */
 double tree_allowed(tree_query *query, const refused_items *refused);
 
-/* All draws of a request into the result: what is refused is drawn again, and from the allowed alone after many
- * refusals. allowed: 1 − Q(refused) for log_counts; NAN = they are left 0. */
-void tree_draw_all(tree_query *query, const refused_items *refused, double allowed, uint32_t count, draw_source *source,
-                   draw_result *result);
+/* Of struct sampler: draws, in a scratch of tree_query_bytes, and q(j | c, i). What is refused is drawn again, and from
+ * the allowed alone after many refusals. */
+void tree_sampler_draw(const sampling_tree *tree, exclusion kind, const sampling_view *view,
+                       const draw_request *request, draw_source *source, void *scratch, draw_result *result);
+double tree_sampler_probability(const sampling_tree *tree, exclusion kind, const sampling_view *view,
+                                const draw_request *request, uint32_t j);
+/* Building the tree anew then takes less a positive than one draw. */
+uint64_t tree_refresh_after(const sampler_params *params, uint32_t items);
 
 #endif
