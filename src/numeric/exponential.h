@@ -9,6 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
+/* a where the condition holds, else b: by their bits, since compilers leave loops with several ?: scalar. */
+static inline float choose_float(int condition, float a, float b)
+{
+    uint32_t of_a, of_b;
+    memcpy(&of_a, &a, sizeof of_a);
+    memcpy(&of_b, &b, sizeof of_b);
+    const uint32_t mask = 0u - (uint32_t)(condition != 0), bits = (of_a & mask) | (of_b & ~mask);
+    float chosen;
+    memcpy(&chosen, &bits, sizeof chosen);
+    return chosen;
+}
+
 /* e^x within 3·10⁻⁷ of it (relative); 0 where that would be less than the smallest normal number (x < −87.3), −∞
  * included; ∞ where it is larger than the largest (x > 88.72). NaN stays NaN.
  *
@@ -17,7 +29,7 @@
 static inline float exponential(float x)
 {
     const float round_here = 12582912.0f; /* 1.5·2²³: what is added to it is rounded to a whole number */
-    const float bounded = x < -87.4f ? -87.4f : x > 89.0f ? 89.0f : x;
+    const float bounded = choose_float(x < -87.4f, -87.4f, choose_float(x > 89.0f, 89.0f, x));
     const float shifted = bounded * 1.44269504f + round_here, n = shifted - round_here;
     /* ln 2 in two parts; n times the first is exact. */
     const float r = bounded - n * 0.693359375f + n * 2.12194440e-4f;
@@ -33,7 +45,7 @@ static inline float exponential(float x)
     float low_scale, high_scale;
     memcpy(&low_scale, &low, sizeof low_scale);
     memcpy(&high_scale, &high, sizeof high_scale);
-    return x < -87.336544f ? 0.0f : series * low_scale * high_scale;
+    return choose_float(x < -87.336544f, 0.0f, series * low_scale * high_scale);
 }
 
 /* ln(1 + x) for x from 0 to 1, within 3·10⁻⁷ of it (relative).

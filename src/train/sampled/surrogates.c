@@ -3,8 +3,6 @@
  * Surrogates l(ŷ, y) of P2 eq. 10a–c. z below is yŷ, or the score that the label is asked of.
  */
 #include <math.h>
-#include <stdint.h>
-#include <string.h>
 
 #include "base/registry.h"
 #include "base/vector.h"
@@ -17,16 +15,6 @@ enum { BLOCK = 512 }; /* negatives whose terms are made together, to be summed *
 /* Terms of one block: values[j] = l(reference − scores[j], label), scores[j] = −weight · l'. */
 typedef void block_terms(float reference, float label, float margin, float weight, size_t count, float *restrict scores,
                          double *restrict values);
-
-/* value where the condition holds, else 0; by its bits, since compilers leave loops with two ?: scalar. */
-static inline float where(int condition, float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    bits &= 0u - (uint32_t)condition;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
 
 static double row_of(block_terms *terms, float reference, float label, float margin, float weight, size_t count,
                      float *scores, double *derivatives)
@@ -55,7 +43,7 @@ static void square_terms(float reference, float label, float margin, float weigh
 {
     (void)margin;
     for (size_t j = 0; j < count; j++) {
-        const float missed = reference - scores[j] - label, error = where(missed != INFINITY, missed);
+        const float missed = reference - scores[j] - label, error = choose_float(missed != INFINITY, missed, 0);
         values[j] = (double)error * (double)error; /* 10³⁰ squared is no float */
         scores[j] = -weight * (2 * error);
     }
@@ -82,9 +70,9 @@ static void logistic_terms(float reference, float label, float margin, float wei
     (void)margin;
     for (size_t j = 0; j < count; j++) {
         const float z = label * (reference - scores[j]);
-        const float small = exponential(z > 0 ? -z : z);
-        values[j] = (double)((z > 0 ? 0.0f : -z) + log_one_plus(small));
-        scores[j] = weight * label * ((z > 0 ? small : 1.0f) / (1.0f + small));
+        const float small = exponential(-fabsf(z));
+        values[j] = (double)(choose_float(z > 0, 0, -z) + log_one_plus(small));
+        scores[j] = weight * label * (choose_float(z > 0, small, 1) / (1.0f + small));
     }
 }
 
@@ -108,8 +96,8 @@ static void hinge_terms(float reference, float label, float margin, float weight
     const float slope = weight * label;
     for (size_t j = 0; j < count; j++) {
         const float lacking = margin - label * (reference - scores[j]);
-        values[j] = (double)where(!(lacking < 0), lacking);
-        scores[j] = where(lacking > 0, slope);
+        values[j] = (double)choose_float(lacking < 0, 0, lacking);
+        scores[j] = choose_float(lacking > 0, slope, 0);
     }
 }
 
