@@ -78,6 +78,35 @@ static void steps_equal_plain_ones(void **state)
         }
 }
 
+/* A gradient in parts is the same step as their sum, to the bit. */
+static void steps_along_parts_are_steps(void **state)
+{
+    (void)state;
+    for (size_t which = 0; optimizer_at(which); which++)
+        for (size_t count = 1; count <= MOST; count += 1 + count / 4) {
+            const optimizer *by = optimizer_at(which);
+            stepped whole = {0}, parts = {0};
+            for (size_t at = 0; at < count; at++)
+                whole.parameters[at] = parts.parameters[at] = (float)random_normal(7, RANDOM_SAMPLES, at);
+            for (uint64_t t = 1; t <= STEPS; t++) {
+                const optimizer_setting setting = {
+                    .rate = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .step = t};
+                const float coefficient = (float)random_normal(8, RANDOM_SAMPLES, t), ridge = t % 3 ? 0.01f : 0;
+                float vector[MOST], gradient[MOST], *state_of[OPTIMIZER_ARRAYS];
+                for (size_t at = 0; at < count; at++) {
+                    vector[at] = (float)random_normal(count, RANDOM_ORDER, t * MOST + at);
+                    gradient[at] = coefficient * vector[at] + ridge * whole.parameters[at];
+                }
+                for (int a = 0; a < OPTIMIZER_ARRAYS; a++)
+                    state_of[a] = a < by->arrays ? parts.state[a] : NULL;
+                step(by, &setting, &whole, gradient, count);
+                by->step_along(&setting, parts.parameters, coefficient, vector, ridge, state_of, count);
+            }
+            assert_memory_equal(whole.parameters, parts.parameters, sizeof whole.parameters);
+            assert_memory_equal(whole.state, parts.state, sizeof whole.state);
+        }
+}
+
 static void steps_equal_numpy(void **state)
 {
     (void)state;
@@ -199,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_equal_plain_ones),
+        cmocka_unit_test(steps_along_parts_are_steps),
         cmocka_unit_test(steps_equal_numpy),
         cmocka_unit_test(any_gradient_leaves_finite_parameters),
         cmocka_unit_test(adams_first_step_is_the_rate),

@@ -340,7 +340,7 @@ static void test_layers_are_stepped_once(void **state)
     check(step_gradients(context, &at.setup, team, &place, &figures));
     table_gradient(team, network, table->width, 1, gradient);
     memcpy(before, table->values, table->width * sizeof *before);
-    check(step_batch(context, &at.setup, team, &place, &step, &figures));
+    check(step_batches(context, &at.setup, team, 1, &place, &step, &figures));
     for (size_t k = 0; k < table->width; k++) {
         const double g = gradient[k] + table->l2 * before[k], expected = before[k] - 0.1 * g / sqrt(g * g + 1e-8);
         if (!(fabs(table->values[k] - expected) < 1e-5))
@@ -350,6 +350,218 @@ static void test_layers_are_stepped_once(void **state)
     for (size_t t = 0; t < at.towers.table_count; t++)
         parameter_table_clear(&at.towers.tables[t]);
     bench_clear(&at);
+}
+
+/* How batches are stepped in a trial. */
+typedef struct trial {
+    const char *loss, *sampled_by, *optimizer;
+    bool biases;
+    exclusion exclusion;
+    double l2, clip, margin;
+    uint32_t negatives, batch;
+} trial;
+
+static void trial_create(const trial *of, bench *at, bool hogwild)
+{
+    bench_create(at, "mf", of->loss, of->sampled_by, false, of->biases);
+    at->setup.sampler->free(at->setup.state);
+    const sampler_params sampling = {.popularity_exponent = 0.5, .margin = of->margin, .most_rounds = 4};
+    check(at->setup.sampler->create(context, &sampling, of->exclusion, &at->setup.view, &at->setup.state));
+    at->setup.exclusion = of->exclusion;
+    at->setup.batch = of->batch;
+    at->setup.negatives = of->negatives;
+    at->setup.loss_setting.margin = of->margin;
+    at->setup.draws_by_model = at->setup.sampler->needs_model;
+    at->setup.hogwild = hogwild;
+    for (size_t t = 0; t < at->towers.table_count; t++) {
+        at->towers.tables[t].l2 = of->l2 * (double)(1 + t);
+        check(parameter_table_create_state(context, optimizer_find(of->optimizer), &at->towers.tables[t]));
+    }
+}
+
+/* All tables' values and state, one behind the other. */
+static float *trial_clear(bench *at, size_t *count)
+{
+    state_array arrays[1 + OPTIMIZER_ARRAYS];
+    float *all = NULL;
+    *count = 0;
+    for (size_t t = 0; t < at->towers.table_count; t++) {
+        parameter_table *table = &at->towers.tables[t];
+        const optimizer *by = optimizer_find(table->state[1] ? "adam" : table->state[0] ? "adagrad" : "sgd");
+        const size_t own = table->rows * table->width, filled = parameter_table_arrays(table, by, arrays);
+        all = realloc(all, (*count + filled * own) * sizeof *all);
+        for (size_t array = 0; array < filled; array++, *count += own)
+            memcpy(all + *count, arrays[array].values, own * sizeof *all);
+        parameter_table_clear(table);
+    }
+    bench_clear(at);
+    return all;
+}
+
+static step_setting setting_of(const trial *of, uint64_t batch)
+{
+    return (step_setting){.optimizer = optimizer_find(of->optimizer),
+                          .setting = {.rate = 0.1 / (double)(3 + batch / 20),
+                                      .beta1 = 0.9,
+                                      .beta2 = 0.99,
+                                      .epsilon = 1e-6,
+                                      .step = 1 + batch},
+                          .clip = of->clip,
+                          .threads = 1};
+}
+
+/* Parameters after half a sweep and more, by gradients and steps of one batch after the other. */
+static float *step_one_by_one(const trial *of, step_figures *figures, size_t *count)
+{
+    bench at;
+    step_team *team;
+    trial_create(of, &at, false);
+    context->threads = 1;
+    *figures = (step_figures){0};
+    check(step_team_create(context, &at.setup, &team));
+    for (uint64_t begin = 0; begin < at.towers.positives.count * 2 / 3; begin += of->batch) {
+        const batch_place place = {.begin = begin, .count = of->batch - (begin % 7 == 3 && of->batch > 1)};
+        const step_setting step = setting_of(of, begin / of->batch);
+        check(step_gradients(context, &at.setup, team, &place, figures));
+        row_gradients_apply_all(at.towers.table_count, step_team_gradients(team), at.towers.tables, &step);
+    }
+    step_team_free(team);
+    return trial_clear(&at, count);
+}
+
+/* The same by step_batches, as many as it takes. */
+static float *step_together(const trial *of, int threads, bool hogwild, step_figures *figures, size_t *count)
+{
+    bench at;
+    step_team *team;
+    batch_place places[16];
+    step_setting steps[16];
+    size_t ready = 0;
+    trial_create(of, &at, hogwild);
+    context->threads = threads;
+    *figures = (step_figures){0};
+    check(step_team_create(context, &at.setup, &team));
+    const size_t most = step_batches_at_once(team);
+    assert_in_range(most, 1, 16);
+    if (threads > 1 && !at.setup.draws_by_model && !hogwild)
+        assert_true(most > 1);
+    for (uint64_t begin = 0; begin < at.towers.positives.count * 2 / 3; begin += of->batch) {
+        places[ready] = (batch_place){.begin = begin, .count = of->batch - (begin % 7 == 3 && of->batch > 1)};
+        steps[ready++] = setting_of(of, begin / of->batch);
+        if (ready < most && begin + of->batch < at.towers.positives.count * 2 / 3)
+            continue;
+        check(step_batches(context, &at.setup, team, ready, places, steps, figures));
+        ready = 0;
+    }
+    step_team_free(team);
+    return trial_clear(&at, count);
+}
+
+static void expect_same(const trial *of, const char *how, const float *expected, const float *got, size_t count)
+{
+    for (size_t at = 0; at < count; at++)
+        if (memcmp(&expected[at], &got[at], sizeof *got) != 0)
+            fail_msg("%s, %s, %s, batch %u, %s: value %zu of %zu is %.9g, not %.9g", of->loss, of->sampled_by,
+                     of->optimizer, of->batch, how, at, count, (double)got[at], (double)expected[at]);
+}
+
+/* Uniform negatives repeat, and meet the positive where nothing is refused; WARP of margin −9 finds none. */
+static const trial trials[] = {
+    {"pairwise", "uniform", "sgd", false, EXCLUDE_HISTORY, 0, 0, 1, 1, 50},
+    {"pairwise", "uniform", "adagrad", true, EXCLUDE_HISTORY, 0.1, 0, 1, 1, 13},
+    {"pairwise", "uniform", "adam", true, EXCLUDE_NOTHING, 0.1, 0, 1, NEGATIVES, 1},
+    {"pairwise", "uniform", "sgd", false, EXCLUDE_NOTHING, 0, 0.2, 1, NEGATIVES, 7},
+    {"pointwise", "popularity", "adam", false, EXCLUDE_POSITIVE, 0.2, 0.5, 1, 2, 50},
+    {"pointwise", "popularity", "adagrad", true, EXCLUDE_HISTORY, 0, 0, 1, 3, 1},
+    {"softmax", "popularity", "sgd", true, EXCLUDE_POSITIVE, 0.1, 0, 1, NEGATIVES, 20},
+    {"softmax", "uniform", "adam", false, EXCLUDE_POSITIVE, 0, 0, 1, NEGATIVES, 1},
+    {"pairwise", "warp", "adagrad", true, EXCLUDE_HISTORY, 0.1, 0, 1, 1, 30},
+    {"pairwise", "warp", "sgd", false, EXCLUDE_HISTORY, 0.1, 0.1, 1, 1, 1},
+    {"pairwise", "warp", "adam", false, EXCLUDE_HISTORY, 0.1, 0, -9, 2, 30},
+    {"pairwise", "warp", "adagrad", true, EXCLUDE_HISTORY, 0.1, 0, -0.5, 2, 30},
+};
+enum { TRIALS = sizeof trials / sizeof *trials };
+
+static void test_steps_are_those_of_the_gradients(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < TRIALS; n++) {
+        step_figures expected_figures, figures;
+        size_t count, got_count;
+        float *expected = step_one_by_one(&trials[n], &expected_figures, &count);
+        for (int threads = 1; threads <= 3; threads++) {
+            float *got = step_together(&trials[n], threads, false, &figures, &got_count);
+            assert_int_equal(got_count, count);
+            expect_same(&trials[n], "together", expected, got, count);
+            assert_true(figures.loss == expected_figures.loss);
+            assert_int_equal(figures.positives, expected_figures.positives);
+            assert_int_equal(figures.draws, expected_figures.draws);
+            assert_int_equal(figures.rounds, expected_figures.rounds);
+            assert_int_equal(figures.rejected, expected_figures.rejected);
+            assert_int_equal(figures.alone, expected_figures.alone);
+            free(got);
+        }
+        free(expected);
+    }
+}
+
+/* One thread with --hogwild and batches of one is the reproducible mode. */
+static void test_hogwild_of_one_thread_steps_alike(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < TRIALS; n++) {
+        trial one = trials[n];
+        step_figures figures;
+        size_t count;
+        one.batch = 1;
+        float *expected = step_one_by_one(&one, &figures, &count),
+              *got = step_together(&one, 1, true, &figures, &count);
+        expect_same(&one, "hogwild", expected, got, count);
+        free(expected);
+        free(got);
+    }
+}
+
+/* What is drawn example by example and without a look at the model is the same in a batch of any size, and so are then
+ * the steps of examples in turn. */
+static void test_hogwild_steps_examples_in_turn(void **state)
+{
+    static const char *const optimizers[] = {"sgd", "adagrad", "adam"};
+    (void)state;
+    for (size_t n = 0; n < 3; n++) {
+        const trial many = {"softmax", "popularity", optimizers[n], n == 1, EXCLUDE_POSITIVE, 0.1, 0, 1, NEGATIVES, 40};
+        trial one = many;
+        step_figures figures;
+        size_t count;
+        bench at;
+        step_team *team;
+        one.batch = 1;
+        trial_create(&one, &at, false);
+        context->threads = 1;
+        figures = (step_figures){0};
+        check(step_team_create(context, &at.setup, &team));
+        for (uint64_t example = 0; example < 80; example++) { /* at the rate of its batch */
+            const batch_place place = {.begin = example, .count = 1};
+            step_setting step = setting_of(&many, example / 40);
+            step.setting.step = 1 + example;
+            check(step_gradients(context, &at.setup, team, &place, &figures));
+            row_gradients_apply_all(at.towers.table_count, step_team_gradients(team), at.towers.tables, &step);
+        }
+        step_team_free(team);
+        float *expected = trial_clear(&at, &count);
+        trial_create(&many, &at, true);
+        check(step_team_create(context, &at.setup, &team));
+        for (uint64_t batch = 0; batch < 2; batch++) {
+            const batch_place place = {.begin = 40 * batch, .count = 40};
+            const step_setting step = setting_of(&many, batch);
+            check(step_batches(context, &at.setup, team, 1, &place, &step, &figures));
+        }
+        step_team_free(team);
+        float *got = trial_clear(&at, &count);
+        expect_same(&many, "in turn", expected, got, count);
+        free(expected);
+        free(got);
+    }
 }
 
 static int setup(void **state)
@@ -372,6 +584,9 @@ int main(void)
         cmocka_unit_test(test_shared_negatives),
         cmocka_unit_test(test_full_softmax),
         cmocka_unit_test(test_layers_are_stepped_once),
+        cmocka_unit_test(test_steps_are_those_of_the_gradients),
+        cmocka_unit_test(test_hogwild_of_one_thread_steps_alike),
+        cmocka_unit_test(test_hogwild_steps_examples_in_turn),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

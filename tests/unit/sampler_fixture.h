@@ -131,7 +131,7 @@ static inline draw_request sampling_request(const sampling_problem *made, uint32
     const uint64_t begin = taken->indptr[context], end = taken->indptr[context + 1];
     return (draw_request){.context = context,
                           .item = begin == end ? 0 : taken->indices[last ? end - 1 : begin],
-                          .pair = begin,
+                          .pair = last && end > begin ? end - 1 : begin,
                           .phi = made->phi + (size_t)context * (SAMPLING_DIMENSIONS + 1),
                           .count = count};
 }

@@ -283,7 +283,10 @@ static void uniform_draws_together_are_those_one_by_one(void **unused)
         for (uint32_t round = 0; round < 100; round++) {
             for (uint32_t c = 0; c < SAMPLING_CONTEXTS; c++) {
                 requests[c] = sampling_request(made, c, round % 2, 1);
-                requests[c].item = round % 3 ? requests[c].item : (requests[c].item + 1) % 40; /* none of the pairs */
+                if (round % 3 == 0) { /* none of the pairs */
+                    requests[c].item = (requests[c].item + 1) % 40;
+                    requests[c].pair = UINT64_MAX;
+                }
                 results[c] = (draw_result){.items = &items[c], .log_counts = &log_counts[c]};
             }
             tried->draw_together(state, &made->view, requests, SAMPLING_CONTEXTS, &source, NULL, results);

@@ -31,6 +31,9 @@ typedef struct optimizer {
     /* parameters, gradient, state[…] [count]. O(count), vectorised. */
     void (*step)(const optimizer_setting *, float *parameters, const float *gradient,
                  float *const state[OPTIMIZER_ARRAYS], size_t count);
+    /* The same along coefficient · vector + ridge · parameters, in one pass: the same bits. */
+    void (*step_along)(const optimizer_setting *, float *parameters, float coefficient, const float *vector,
+                       float ridge, float *const state[OPTIMIZER_ARRAYS], size_t count);
 } optimizer;
 
 const optimizer *optimizer_at(size_t index);

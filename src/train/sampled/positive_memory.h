@@ -14,6 +14,7 @@ typedef struct event_pair {
 
 typedef struct positive_memory {
     sparse_matrix likes, dislikes; /* pairs that are none, and those that are; where there are dislikes */
+    uint32_t *taken;               /* [entries of the list's `taken`] a copy, in large pages */
     event_pair *events;            /* [pairs], ORDER_EVENTS */
     /* ORDER_CONTEXTS: the order of one sweep, made when its first positives are taken */
     uint32_t *contexts; /* [contexts] in the order of the sweep */

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "numeric/sparse.h"
@@ -133,6 +134,27 @@ done:
     return status;
 }
 
+/* Items of I_c where finding one takes least: in large pages, a step of the guide in a cache line. */
+static topn_status index_taken(topn_context *context, positive_list *list)
+{
+    topn_status status;
+    positive_memory *memory = list->owned;
+    const uint64_t entries = list->taken.indptr[list->taken.rows], count = (entries + TAKEN_STEP - 1) / TAKEN_STEP;
+    const bool are_pairs = list->pairs.indices == list->taken.indices;
+    TRY(ALLOCATE(context, entries + TAKEN_STEP, &memory->taken));
+    memory_prefer_large_pages(memory->taken, entries * sizeof *memory->taken);
+    uint32_t *const taken = memory->taken + -((uintptr_t)memory->taken / sizeof *taken) % TAKEN_STEP;
+    memcpy(taken, list->taken.indices, entries * sizeof *taken);
+    list->taken.indices = taken;
+    if (are_pairs)
+        list->pairs.indices = taken;
+    TRY(ALLOCATE_ZEROED(context, count + TAKEN_STEP, &list->guide));
+    for (uint64_t at = 0; at < count; at++)
+        list->guide[at] = list->taken.indices[at * TAKEN_STEP];
+done:
+    return status;
+}
+
 static topn_status create_order(topn_context *context, positive_list *list)
 {
     topn_status status = TOPN_OK;
@@ -163,6 +185,7 @@ topn_status positives_create(topn_context *context, const topn_data *data, const
     TRY(choose_pairs(context, data, pairs, setting, out));
     out->count = out->pairs.indptr[out->pairs.rows];
     TRY(count_items(context, out));
+    TRY(index_taken(context, out));
     TRY(weigh(context, setting, out));
     TRY(create_order(context, out));
 done:
@@ -177,6 +200,7 @@ void positives_clear(positive_list *list)
     if (memory) {
         sparse_clear(&memory->likes);
         sparse_clear(&memory->dislikes);
+        free(memory->taken);
         free(memory->events);
         free(memory->contexts);
         free(memory->starts);
@@ -193,6 +217,7 @@ void positives_clear(positive_list *list)
     free(list->disliked);
     free(list->weights);
     free(list->item_counts);
+    free(list->guide);
     free(list->window_starts);
     *list = (positive_list){0};
 }
@@ -203,8 +228,9 @@ uint64_t positives_bytes(const topn_data *data, const sparse_matrix *pairs, cons
     const bool dislikes = data->has_weights && !isnan(setting->dislike_below),
                weights = (setting->confidence != CONFIDENCE_NONE && data->has_weights) || setting->user_exponent != 0 ||
                          setting->item_exponent != 0;
-    return 4 * (uint64_t)pairs->columns + (setting->order == ORDER_CONTEXTS ? 12 * contexts : 8 * events) +
-           (weights ? 4 * events : 0) + (dislikes ? 16 * contexts + 9 * events : 0);
+    return 4 * (uint64_t)pairs->columns + 4 * (events + events / TAKEN_STEP + 1 + TAKEN_STEP) +
+           (setting->order == ORDER_CONTEXTS ? 12 * contexts : 8 * events) + (weights ? 4 * events : 0) +
+           (dislikes ? 16 * contexts + 9 * events : 0);
 }
 
 bool positives_hold(const positive_list *list, uint32_t context, uint32_t item)

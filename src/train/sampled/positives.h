@@ -21,6 +21,8 @@
 
 typedef enum positive_order { ORDER_EVENTS, ORDER_CONTEXTS } positive_order;
 
+enum { TAKEN_STEP = 16 }; /* entries of a cache line */
+
 typedef struct positive_list {
     uint64_t count;    /* of a sweep, dislikes included where `dislikes` are examples */
     uint32_t contexts; /* entities c */
@@ -29,6 +31,8 @@ typedef struct positive_list {
     sparse_matrix pairs; /* contexts × items, ascending; borrowed or of `owned`: every pair that a sweep goes through;
                           * values NULL: no weights */
     sparse_matrix taken; /* contexts × items, ascending: I_c, what is no negative; dislikes are not in it */
+    uint32_t *guide;     /* every TAKEN_STEP-th entry of `taken`, then TAKEN_STEP zeros: searches of long rows begin in
+                          * these     few, which caches hold; NULL: there is none */
     sparse_matrix dislikes; /* contexts × items, ascending: what each context disliked, be it an example or not; indptr
                              * NULL: nothing is a dislike */
     bool *disliked;         /* [pairs] or NULL = none */

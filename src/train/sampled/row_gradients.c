@@ -19,16 +19,8 @@ enum {
     AHEAD = 16,      /* notes between asking for memory and needing it */
     TASK = 32,       /* slots of a task */
     SLOTS_AHEAD = 4, /* of a task */
-    COLUMNS = 64,    /* of a gradient that are summed in registers */
-    LINE = 16,       /* floats of a cache line */
     MOST_TABLES_AT_ONCE = 64
 };
-
-/* One note, in the order of the rows. */
-typedef struct sorted_note {
-    const float *vector;
-    float coefficient;
-} sorted_note;
 
 /* Notes that came at once. */
 typedef struct note_span {
@@ -54,50 +46,13 @@ struct row_gradients {
     uint64_t *ends;        /* [slot_room] of a slot's notes in `sorted` */
     uint32_t *occurrences; /* [slot_room] notes that count for λ */
     size_t slot_room;
-    sorted_note *sorted; /* [room] */
-    bool grouped;        /* slots are made */
+    row_note *sorted; /* [room] */
+    bool grouped;     /* slots are made */
     bool is_sorted;
     float *scratch; /* [threads × width] */
     float *values;  /* [value_room] of row_gradients_sum */
     size_t value_room;
 };
-
-/* ---- Tables ------------------------------------------------------------------------------------------------------ */
-
-topn_status parameter_table_create_state(topn_context *context, const optimizer *by, parameter_table *table)
-{
-    topn_status status = TOPN_OK;
-    const size_t values = table->rows * table->width;
-    for (int array = 0; array < by->arrays; array++) {
-        TRY(ALLOCATE_ZEROED(context, values, &table->state[array]));
-        memory_prefer_large_pages(table->state[array], values * sizeof(float));
-    }
-    memory_prefer_large_pages(table->values, values * sizeof(float));
-done:
-    if (status != TOPN_OK)
-        parameter_table_clear(table);
-    return status;
-}
-
-void parameter_table_clear(parameter_table *table)
-{
-    for (int array = 0; array < OPTIMIZER_ARRAYS; array++) {
-        free(table->state[array]);
-        table->state[array] = NULL;
-    }
-}
-
-size_t parameter_table_arrays(const parameter_table *table, const optimizer *by, state_array *arrays)
-{
-    arrays[0] = (state_array){.values = table->values, .rows = table->rows, .columns = table->width};
-    snprintf(arrays[0].name, sizeof arrays[0].name, "%s", table->name);
-    for (int array = 0; array < by->arrays; array++) {
-        state_array *out = &arrays[1 + array];
-        *out = (state_array){.values = table->state[array], .rows = table->rows, .columns = table->width};
-        snprintf(out->name, sizeof out->name, "%s.%s", table->name, by->array_names[array]);
-    }
-    return 1 + (size_t)by->arrays;
-}
 
 /* ---- Notes ------------------------------------------------------------------------------------------------------- */
 
@@ -163,7 +118,7 @@ void row_gradients_free(row_gradients *gradients)
 uint64_t row_gradients_bytes(uint32_t rows, size_t width, uint64_t entries)
 {
     const uint64_t slots = entries < rows ? entries : rows;
-    return sizeof(row_gradients) + 4 * (uint64_t)rows + 4 * (uint64_t)width + entries * (12 + sizeof(sorted_note)) +
+    return sizeof(row_gradients) + 4 * (uint64_t)rows + 4 * (uint64_t)width + entries * (12 + sizeof(row_note)) +
            slots * 16;
 }
 
@@ -256,8 +211,8 @@ static void sort_notes(row_gradients *gradients)
                 continue;
             const size_t index = span->indexed ? gradients->indices[n] : (size_t)(n - span->begin);
             gradients->sorted[ends[slot]++] =
-                (sorted_note){.vector = span->base + index * span->stride,
-                              .coefficient = span->weighted ? gradients->coefficients[n] : 1};
+                (row_note){.vector = span->base + index * span->stride,
+                           .coefficient = span->weighted ? gradients->coefficients[n] : 1};
             gradients->occurrences[slot] += span->counts;
         }
     }
@@ -276,52 +231,7 @@ size_t row_gradients_rows(row_gradients *gradients, const uint32_t **rows, const
 
 /* ---- Sums -------------------------------------------------------------------------------------------------------- */
 
-static inline __attribute__((always_inline)) void sum_columns(const sorted_note *notes, uint64_t count, size_t first,
-                                                              size_t columns, float *out)
-{
-    float sum[COLUMNS];
-    for (size_t k = 0; k < columns; k++)
-        sum[k] = notes[0].coefficient * notes[0].vector[first + k];
-    for (uint64_t n = 1; n < count; n++) {
-        const float *vector = notes[n].vector + first, coefficient = notes[n].coefficient;
-        for (size_t k = 0; k < columns; k++)
-            sum[k] += coefficient * vector[k];
-    }
-    for (size_t k = 0; k < columns; k++)
-        out[first + k] = sum[k];
-}
-
-/* out [width] = Σ coefficient · vector, in the order of the notes. count ≥ 1. */
-VECTOR_CLONES
-static void sum_notes(const sorted_note *notes, uint64_t count, size_t width, float *out)
-{
-    size_t first = 0;
-    for (; first + COLUMNS <= width; first += COLUMNS)
-        sum_columns(notes, count, first, COLUMNS, out);
-    if (first < width)
-        sum_columns(notes, count, first, width - first, out);
-}
-
-/* gradient += scale · parameters, and shortened to `clip` where it is longer. */
-VECTOR_CLONES
-static void regularise(size_t width, float scale, const float *parameters, double clip, float *gradient)
-{
-    if (scale != 0)
-        for (size_t k = 0; k < width; k++)
-            gradient[k] += scale * parameters[k];
-    if (!(clip > 0))
-        return;
-    double squares = 0;
-    for (size_t k = 0; k < width; k++)
-        squares += (double)gradient[k] * gradient[k];
-    if (!(squares > clip * clip))
-        return;
-    const float shrink = (float)(clip / sqrt(squares));
-    for (size_t k = 0; k < width; k++)
-        gradient[k] *= shrink;
-}
-
-static const sorted_note *notes_of(const row_gradients *gradients, uint32_t slot, uint64_t *count)
+static const row_note *notes_of(const row_gradients *gradients, uint32_t slot, uint64_t *count)
 {
     const uint64_t begin = slot ? gradients->ends[slot - 1] : 0;
     *count = gradients->ends[slot] - begin;
@@ -340,8 +250,8 @@ void row_gradients_sum_into(row_gradients *gradients, int threads, float *out)
 #pragma omp parallel for num_threads(threads) schedule(dynamic, TASK)
     for (uint32_t slot = 0; slot < gradients->distinct; slot++) {
         uint64_t count;
-        const sorted_note *notes = notes_of(gradients, slot, &count);
-        sum_notes(notes, count, gradients->width, out + slot * gradients->width);
+        const row_note *notes = notes_of(gradients, slot, &count);
+        row_sum(notes, count, gradients->width, out + slot * gradients->width);
     }
 }
 
@@ -360,36 +270,12 @@ size_t row_gradients_sum(row_gradients *gradients, int threads, const uint32_t *
 
 /* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
-static void fetch(const float *row, size_t width)
-{
-    for (size_t k = 0; k < width; k += LINE)
-        __builtin_prefetch(row + k, 1);
-}
-
-/* Asks for what the step of a slot will need. */
-static void fetch_slot(const row_gradients *gradients, const parameter_table *table, const step_setting *setting,
-                       uint32_t slot)
-{
-    const size_t place = gradients->touched[slot] * table->width;
-    fetch(table->values + place, table->width);
-    for (int array = 0; array < setting->optimizer->arrays; array++)
-        fetch(table->state[array] + place, table->width);
-}
-
-static void step_slot(const row_gradients *gradients, parameter_table *table, const step_setting *setting,
+static void step_slot(const row_gradients *gradients, const parameter_table *table, const step_setting *setting,
                       uint32_t slot, float *gradient)
 {
-    const size_t width = table->width, place = gradients->touched[slot] * width;
-    float *state[OPTIMIZER_ARRAYS] = {NULL};
     uint64_t count;
-    const sorted_note *notes = notes_of(gradients, slot, &count);
-    sum_notes(notes, count, width, gradient);
-    if (table->l2 > 0 || setting->clip > 0)
-        regularise(width, (float)(table->l2 * gradients->occurrences[slot]), table->values + place, setting->clip,
-                   gradient);
-    for (int array = 0; array < setting->optimizer->arrays; array++)
-        state[array] = table->state[array] + place;
-    setting->optimizer->step(&setting->setting, table->values + place, gradient, state, width);
+    const row_note *notes = notes_of(gradients, slot, &count);
+    row_step(table, setting, gradients->touched[slot], notes, count, gradients->occurrences[slot], gradient);
 }
 
 void row_gradients_apply_all(size_t count, row_gradients *const *gradients, parameter_table *tables,
@@ -421,10 +307,10 @@ void row_gradients_apply_all(size_t count, row_gradients *const *gradients, para
                        end = own->distinct - first < TASK ? own->distinct : first + TASK;
         float *gradient = own->scratch + (size_t)thread_index() * own->width;
         for (uint32_t slot = first; slot < end && slot < first + SLOTS_AHEAD; slot++)
-            fetch_slot(own, &tables[t], setting, slot);
+            row_fetch(&tables[t], setting, own->touched[slot]);
         for (uint32_t slot = first; slot < end; slot++) {
             if (slot + SLOTS_AHEAD < end)
-                fetch_slot(own, &tables[t], setting, slot + SLOTS_AHEAD);
+                row_fetch(&tables[t], setting, own->touched[slot + SLOTS_AHEAD]);
             step_slot(own, &tables[t], setting, slot, gradient);
         }
     }

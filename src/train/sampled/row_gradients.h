@@ -1,40 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tables of parameters, and the steps of the rows that a batch touches. What touches a row is noted as (row,
- * coefficient, vector): the gradient of a row is the sum of coefficient × vector in the order of the notes, plus λθ for
- * each note that counts as an occurrence; it is the same for any number of threads. Rows without a note keep their
- * bits.
+ * The steps of the rows of a table that a batch touches. What touches a row is noted as (row, coefficient, vector): the
+ * gradient of a row is the sum of coefficient × vector in the order of the notes, plus λθ for each note that counts as
+ * an occurrence; it is the same for any number of threads. Rows without a note keep their bits.
  */
 #ifndef TOPN_TRAIN_SAMPLED_ROW_GRADIENTS_H
 #define TOPN_TRAIN_SAMPLED_ROW_GRADIENTS_H
 
-#include "base/context.h"
-#include "train/iteration.h"
-#include "train/sampled/optimizer.h"
-
-typedef struct parameter_table {
-    char name[32];
-    float *values; /* [rows × width]; owned by the model that the table is of */
-    uint32_t rows;
-    size_t width;
-    double l2;                      /* λ: each occurrence of a row adds λ/2·‖θ‖² to the loss */
-    float *state[OPTIMIZER_ARRAYS]; /* [rows × width] each, or NULL; owned by parameter_table_clear */
-} parameter_table;
-
-topn_status parameter_table_create_state(topn_context *context, const optimizer *by, parameter_table *table);
-void parameter_table_clear(parameter_table *table);
-/* Writes the table's arrays (1 + optimizer->arrays) to `arrays`; returns how many. */
-size_t parameter_table_arrays(const parameter_table *table, const optimizer *by, state_array *arrays);
-
-/* How a batch's steps are done. */
-typedef struct step_setting {
-    const optimizer *optimizer;
-    optimizer_setting setting;
-    double clip; /* longest gradient of a row; 0 = any */
-    int threads; /* of this batch: 1 with --hogwild */
-} step_setting;
-
-#define NO_ROW UINT32_MAX /* a note that is none */
+#include "train/sampled/parameter_table.h"
 
 typedef struct row_gradients row_gradients; /* one per table and team of threads */
 /* `entries`: notes at most to expect; more are taken as well. Works on at most as many threads as the context has. */

@@ -9,7 +9,7 @@
  * (gradients are summed, not averaged, so that η is that of one example after the other.) All gradients of a batch are
  * taken at the same parameters and summed in an order of their own, so results have the same bits at any number of
  * threads. With `hogwild` each thread goes through batches of its own on the shared parameters without waiting (Niu et
- * al. 2011), and results differ from run to run.
+ * al. 2011), where it can example by example, and results differ from run to run.
  */
 #ifndef TOPN_TRAIN_SAMPLED_SAMPLED_H
 #define TOPN_TRAIN_SAMPLED_SAMPLED_H

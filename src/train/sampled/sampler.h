@@ -59,7 +59,7 @@ typedef struct sampler_params {
 /* One example that asks for negatives. */
 typedef struct draw_request {
     uint32_t context, item;
-    uint64_t pair;
+    uint64_t pair;    /* entry of `pairs` that they are; UINT64_MAX: none */
     const float *phi; /* [item_stride] φ_c, and 1 for β_j */
     double score;     /* ŷ(c, i) without β_c by view->item_rows; samplers with needs_scores only */
     uint32_t count;   /* m */

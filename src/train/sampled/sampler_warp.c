@@ -121,7 +121,7 @@ static void draw(const sampler_state *state, const sampling_view *view, const dr
 {
     (void)scratch;
     result->found = result->rounds = result->rejected = result->violator_rounds = 0;
-    const refused_items refused = refused_for(state->kind, view->positives, request->context, request->item);
+    const refused_items refused = refused_for_request(state->kind, view->positives, request);
     if (refused_count(&refused) >= view->items || view->items < 2)
         return;
     candidate_stream stream = {.view = view, .request = request, .source = source};

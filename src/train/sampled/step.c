@@ -19,12 +19,13 @@ void step_figures_add(step_figures *sum, const step_figures *more)
 }
 
 /* Notes of the items of a batch where they are no rows of a table: slots of the distinct ones, and what they get. */
-static topn_status note_slots(topn_context *context, const step_setup *setup, step_team *team, const batch_place *place)
+static topn_status note_slots(topn_context *context, const step_setup *setup, step_team *team)
 {
     topn_status status;
+    const drawn_batch *drawn = team->drawn;
     row_gradients_begin(team->slots);
-    TRY(row_gradients_note(context, team->slots, (size_t)place->count * team->each, team->items, team->pulls, team->phi,
-                           team->stride, team->example_of, false));
+    TRY(row_gradients_note(context, team->slots, (size_t)drawn->place.count * team->each, drawn->items, team->pulls,
+                           team->phi, team->stride, team->example_of, false));
     if (setup->shared)
         TRY(row_gradients_note(context, team->slots, team->shared_count, team->shared, NULL, team->shared_d_psi,
                                team->stride, NULL, false));
@@ -32,13 +33,14 @@ done:
     return status;
 }
 
-topn_status step_items(topn_context *context, const step_setup *setup, step_team *team, const batch_place *place)
+topn_status step_items(topn_context *context, const step_setup *setup, step_team *team)
 {
     topn_status status = TOPN_OK;
+    const batch_place *place = &team->drawn->place;
     const uint32_t *items;
     if (team->plain_items)
-        return TOPN_OK;                           /* item_rows is the table, and index the items */
-    TRY(note_slots(context, setup, team, place)); /* the pulls are not there yet, and noted again in pull_back */
+        return TOPN_OK;                    /* item_rows is the table, and index the items */
+    TRY(note_slots(context, setup, team)); /* the pulls are not there yet, and noted again in pull_back */
     const size_t distinct = row_gradients_rows(team->slots, &items, &team->index);
     TRY(tower_forward(context, &setup->towers->items, team->item_batch, (uint32_t)distinct, items, NULL, true,
                       (uint64_t)place->sweep * setup->towers->positives.count + place->begin, team->threads,
@@ -48,26 +50,27 @@ done:
 }
 
 /* What rows of both sides get. */
-static topn_status pull_back(topn_context *context, const step_setup *setup, step_team *team, const batch_place *place)
+static topn_status pull_back(topn_context *context, const step_setup *setup, step_team *team)
 {
     topn_status status = TOPN_OK;
+    const drawn_batch *drawn = team->drawn;
     const tower *contexts = &setup->towers->contexts, *items = &setup->towers->items;
     for (size_t table = 0; table < team->table_count; table++)
         row_gradients_begin(team->gradients[table]);
     if (team->plain_contexts)
-        TRY(row_gradients_note(context, team->gradients[contexts->fields[0].table], place->count, team->touched, NULL,
-                               team->d_phi, team->context_stride, NULL, true));
+        TRY(row_gradients_note(context, team->gradients[contexts->fields[0].table], drawn->place.count, team->touched,
+                               NULL, team->d_phi, team->context_stride, NULL, true));
     else
         TRY(tower_backward(context, contexts, team->context_batch, team->d_phi, team->threads, team->gradients));
     if (team->plain_items) {
         row_gradients *own = team->gradients[items->fields[0].table];
-        TRY(row_gradients_note(context, own, (size_t)place->count * team->each, team->items, team->pulls, team->phi,
-                               team->stride, team->example_of, true));
+        TRY(row_gradients_note(context, own, (size_t)drawn->place.count * team->each, drawn->items, team->pulls,
+                               team->phi, team->stride, team->example_of, true));
         if (setup->shared)
             TRY(row_gradients_note(context, own, team->shared_count, team->shared, NULL, team->shared_d_psi,
                                    team->stride, NULL, true));
     } else {
-        TRY(note_slots(context, setup, team, place));
+        TRY(note_slots(context, setup, team));
         row_gradients_sum_into(team->slots, team->threads, team->d_psi);
         TRY(tower_backward(context, items, team->item_batch, team->d_psi, team->threads, team->gradients));
     }
@@ -75,12 +78,15 @@ done:
     return status;
 }
 
-/* Adds up what the threads counted, in an order of its own where it is about the loss. */
-static void collect(step_team *team, const batch_place *place, step_figures *figures)
+/* Adds up what the threads counted for the first `count` batches, in an order of its own where it is about the loss. */
+static void collect(step_team *team, size_t count, step_figures *figures)
 {
-    figures->positives += place->count;
-    for (uint32_t e = 0; e < place->count; e++)
-        figures->loss += team->losses[e];
+    for (size_t n = 0; n < count; n++) {
+        const drawn_batch *drawn = &team->drawn[n];
+        figures->positives += drawn->place.count;
+        for (uint32_t e = 0; e < drawn->place.count; e++)
+            figures->loss += drawn->losses[e];
+    }
     for (int thread = 0; thread < team->threads; thread++) {
         step_thread *own = &team->each_thread[thread];
         figures->draws += own->draws;
@@ -89,8 +95,9 @@ static void collect(step_team *team, const batch_place *place, step_figures *fig
         figures->alone += own->alone;
         figures->sampling += own->sampling / team->threads;
         figures->scoring += own->scoring / team->threads;
+        figures->updates += own->updates / team->threads;
         own->draws = own->rounds = own->rejected = own->alone = 0;
-        own->sampling = own->scoring = 0;
+        own->sampling = own->scoring = own->updates = 0;
     }
 }
 
@@ -100,30 +107,33 @@ topn_status step_gradients(topn_context *context, const step_setup *setup, step_
     topn_status status = TOPN_OK;
     const tower *contexts = &setup->towers->contexts;
     const uint64_t first = (uint64_t)place->sweep * setup->towers->positives.count + place->begin;
+    const drawn_batch *drawn = team->drawn;
     step_phase next = PHASE_TAKE, last = setup->shared ? PHASE_EMBED : team->plain_items ? PHASE_JUDGE : PHASE_DRAW;
+    team->drawn->place = *place;
     if (!team->plain_contexts) {
-        step_phases(setup, team, place, PHASE_TAKE, PHASE_TAKE);
-        TRY(tower_forward(context, contexts, team->context_batch, place->count, team->contexts, team->own, true, first,
-                          team->threads, team->context_rows));
+        step_phases(setup, team, PHASE_TAKE, PHASE_TAKE);
+        TRY(tower_forward(context, contexts, team->context_batch, place->count, drawn->contexts, drawn->own, true,
+                          first, team->threads, team->context_rows));
         next = PHASE_EMBED;
     }
-    step_phases(setup, team, place, next, last);
+    step_phases(setup, team, next, last);
     if (setup->shared)
-        TRY(step_shared(context, setup, team, place));
+        TRY(step_shared(context, setup, team));
     else if (!team->plain_items) {
-        TRY(step_items(context, setup, team, place));
-        step_phases(setup, team, place, PHASE_JUDGE, PHASE_JUDGE);
+        TRY(step_items(context, setup, team));
+        step_phases(setup, team, PHASE_JUDGE, PHASE_JUDGE);
     }
     const double start = clock_seconds();
-    TRY(pull_back(context, setup, team, place));
+    TRY(pull_back(context, setup, team));
     figures->updates += clock_seconds() - start;
-    collect(team, place, figures);
+    collect(team, 1, figures);
 done:
     return status;
 }
 
-topn_status step_batch(topn_context *context, const step_setup *setup, step_team *team, const batch_place *place,
-                       const step_setting *step, step_figures *figures)
+/* One batch by its noted gradients. */
+static topn_status step_noted(topn_context *context, const step_setup *setup, step_team *team, const batch_place *place,
+                              const step_setting *step, step_figures *figures)
 {
     topn_status status;
     step_setting own = *step;
@@ -132,6 +142,26 @@ topn_status step_batch(topn_context *context, const step_setup *setup, step_team
     const double start = clock_seconds();
     row_gradients_apply_all(team->table_count, team->gradients, setup->towers->tables, &own);
     figures->updates += clock_seconds() - start;
+done:
+    return status;
+}
+
+size_t step_batches_at_once(const step_team *team)
+{
+    return team->drawn_count;
+}
+
+topn_status step_batches(topn_context *context, const step_setup *setup, step_team *team, size_t count,
+                         const batch_place *places, const step_setting *steps, step_figures *figures)
+{
+    topn_status status = TOPN_OK;
+    if (team->by_rows) {
+        step_rows(setup, team, count, places, steps);
+        collect(team, count, figures);
+        return status;
+    }
+    for (size_t n = 0; n < count; n++)
+        TRY(step_noted(context, setup, team, &places[n], &steps[n], figures));
 done:
     return status;
 }

@@ -24,10 +24,12 @@ typedef struct step_setup {
     sampling_view view;
     const rank_weight *weight;
     rank_setting ranks;
-    uint32_t negatives; /* m of an example, or of a batch that shares them */
-    uint32_t batch;     /* examples of a batch at most */
-    bool shared;        /* negatives of a batch */
-    bool corrected;     /* by −ln(m·q) */
+    uint32_t negatives;  /* m of an example, or of a batch that shares them */
+    uint32_t batch;      /* examples of a batch at most */
+    bool shared;         /* negatives of a batch */
+    bool corrected;      /* by −ln(m·q) */
+    bool draws_by_model; /* the sampler looks at φ or at scores */
+    bool hogwild;        /* other teams step the same parameters meanwhile */
     uint64_t seed;
 } step_setup;
 
@@ -57,9 +59,14 @@ uint64_t step_team_bytes(uint64_t batch, uint64_t negatives, uint64_t items, siz
 /* Gradients of one batch, noted by table: gradients [table_count] of the team; adds to *figures. */
 topn_status step_gradients(topn_context *context, const step_setup *setup, step_team *team, const batch_place *place,
                            step_figures *figures);
-/* The same, and the step along them. step->threads is not looked at. */
-topn_status step_batch(topn_context *context, const step_setup *setup, step_team *team, const batch_place *place,
-                       const step_setting *step, step_figures *figures);
+/* How many batches step_batches takes at once at most. */
+size_t step_batches_at_once(const step_team *team);
+/* The steps of `count` batches, one after the other: each along its gradients, with the same bits as step_gradients and
+ * row_gradients_apply_all give. Where both towers are rows of tables, setup->hogwild and few negatives make them steps
+ * of the batch's examples one after the other, as batches of one have them, of negatives that are drawn before all of
+ * these. places, steps [count]; threads of a step are not looked at. */
+topn_status step_batches(topn_context *context, const step_setup *setup, step_team *team, size_t count,
+                         const batch_place *places, const step_setting *steps, step_figures *figures);
 /* Of each table of the towers; valid until the next batch. */
 row_gradients *const *step_team_gradients(const step_team *team);
 

@@ -18,12 +18,13 @@ enum {
 };
 
 /* Draws them, and lists which places have the same item. */
-static void draw(const step_setup *setup, step_team *team, const batch_place *place)
+static void draw(const step_setup *setup, step_team *team)
 {
+    const batch_place *place = &team->drawn->place;
     const uint64_t first = (uint64_t)place->sweep * setup->towers->positives.count + place->begin;
     draw_source source = draw_source_of(setup->seed, first);
-    setup->sampler->draw_shared(setup->state, &setup->view, team->positives, place->count, &source, team->shared_room,
-                                team->shared, team->shared_log_counts, &team->shared_count);
+    setup->sampler->draw_shared(setup->state, &setup->view, team->drawn->positives, place->count, &source,
+                                team->shared_room, team->shared, team->shared_log_counts, &team->shared_count);
     for (uint32_t n = 0; n < team->shared_count; n++) {
         const uint32_t item = team->shared[n], last = team->last_at[item];
         team->same_before[n] = last < n && team->shared[last] == item ? last : NO_ROW;
@@ -44,7 +45,7 @@ static void refuse(const step_team *team, uint32_t item, float *scores)
 
 static void exclude(const step_setup *setup, const step_team *team, uint32_t e, float *scores)
 {
-    const positive *at = &team->positives[e];
+    const positive *at = &team->drawn->positives[e];
     if (setup->exclusion == EXCLUDE_NOTHING)
         return;
     refuse(team, at->item, scores);
@@ -97,8 +98,9 @@ static void judge_rows(const step_setup *setup, step_team *team, const float *ps
         if (bias != 0)
             add_to_all(row, bias, count);
         exclude(setup, team, e, row);
-        team->losses[e] = setup->loss->row(&setup->loss_setting, score, team->positives[e].weight,
-                                           team->positives[e].disliked, count, row, logs, &team->pulls[e]);
+        team->drawn->losses[e] =
+            setup->loss->row(&setup->loss_setting, score, team->drawn->positives[e].weight,
+                             team->drawn->positives[e].disliked, count, row, logs, &team->pulls[e]);
     }
     tile_multiply(end - begin, stride, count, scores, psi, team->d_phi + begin * stride);
     for (uint32_t e = begin; e < end; e++) {
@@ -121,10 +123,10 @@ static void fit_context_rows(step_team *team, uint32_t count)
 }
 
 /* The shared negatives' ψ as one matrix. */
-static const float *gather(const step_setup *setup, step_team *team, const batch_place *place)
+static const float *gather(const step_setup *setup, step_team *team)
 {
     const size_t stride = team->stride;
-    const uint32_t *rows = team->plain_items ? team->shared : team->index + place->count;
+    const uint32_t *rows = team->plain_items ? team->shared : team->index + team->drawn->place.count;
     const uint32_t table_rows = setup->view.items;
     bool in_order = team->plain_items && team->shared_count == table_rows;
     for (uint32_t n = 0; in_order && n < team->shared_count; n++)
@@ -136,21 +138,22 @@ static const float *gather(const step_setup *setup, step_team *team, const batch
     return team->shared_psi;
 }
 
-topn_status step_shared(topn_context *context, const step_setup *setup, step_team *team, const batch_place *place)
+topn_status step_shared(topn_context *context, const step_setup *setup, step_team *team)
 {
     topn_status status;
+    const uint32_t examples = team->drawn->place.count;
     const size_t stride = team->stride;
     const double start = clock_seconds();
-    draw(setup, team, place);
+    draw(setup, team);
     team->each_thread[0].draws += team->shared_count;
     team->each_thread[0].rounds += team->shared_count;
     const double drawn = clock_seconds();
-    TRY(step_items(context, setup, team, place));
-    const float *psi = gather(setup, team, place);
+    TRY(step_items(context, setup, team));
+    const float *psi = gather(setup, team);
     const size_t count = team->shared_count;
     const int saved = threads_serial_blas_begin();
-    for (uint32_t first = 0; first < place->count; first += team->shared_rows) {
-        const uint32_t rows = place->count - first < team->shared_rows ? place->count - first : team->shared_rows,
+    for (uint32_t first = 0; first < examples; first += team->shared_rows) {
+        const uint32_t rows = examples - first < team->shared_rows ? examples - first : team->shared_rows,
                        tiles = (rows + TILE_ROWS - 1) / TILE_ROWS,
                        columns = (uint32_t)((count + TILE_COLUMNS - 1) / TILE_COLUMNS);
 #pragma omp parallel for num_threads(team->threads) schedule(dynamic, 1)
@@ -168,7 +171,7 @@ topn_status step_shared(topn_context *context, const step_setup *setup, step_tea
         }
     }
     threads_serial_blas_end(saved);
-    fit_context_rows(team, place->count);
+    fit_context_rows(team, examples);
     team->each_thread[0].sampling += (drawn - start) * team->threads;
     team->each_thread[0].scoring += (clock_seconds() - drawn) * team->threads;
 done:

@@ -7,7 +7,10 @@
 
 enum {
     SCORES_AT_ONCE = 1 << 23, /* of shared negatives: 32 MiB */
-    TILE_ROWS = 32
+    TILE_ROWS = 32,
+    FEW_NEGATIVES = 16,   /* of an example, to be looked through for equal ones */
+    MOST_AHEAD = 1 << 14, /* items of a batch that is drawn ahead */
+    BATCHES_AHEAD = 16
 };
 
 /* Rows of scores of shared negatives that are there at a time. */
@@ -16,6 +19,16 @@ static uint32_t rows_at_once(uint64_t batch, uint64_t shared)
     const uint64_t rows = SCORES_AT_ONCE / (shared ? shared : 1) / TILE_ROWS * TILE_ROWS,
                    least = rows ? rows : TILE_ROWS;
     return (uint32_t)(least < batch ? least : batch);
+}
+
+/* Batches whose examples are drawn ahead of their steps: two for each thread, so that all have something to do, where
+ * batches are small and the steps do not matter to the draws. */
+static uint32_t drawn_ahead(const step_setup *setup, const step_team *team)
+{
+    const bool ahead = team->by_rows && !team->in_turn && !setup->draws_by_model && team->threads > 1 &&
+                       (uint64_t)setup->batch * team->each <= MOST_AHEAD;
+    const uint32_t wanted = ahead ? 2 * (uint32_t)team->threads : 1;
+    return wanted < BATCHES_AHEAD ? wanted : BATCHES_AHEAD;
 }
 
 static topn_status create_threads(topn_context *context, const step_setup *setup, step_team *team)
@@ -29,6 +42,11 @@ static topn_status create_threads(topn_context *context, const step_setup *setup
         TRY(ALLOCATE(context, m, &own->pulls));
         TRY(ALLOCATE(context, m, &own->weights));
         TRY(ALLOCATE(context, m, &own->ranks));
+        TRY(ALLOCATE(context, team->stride, &own->phi));
+        TRY(ALLOCATE(context, team->context_stride, &own->d_phi));
+        TRY(ALLOCATE(context, 1 + m, &own->item_pulls));
+        TRY(ALLOCATE(context, 1 + m, &own->notes));
+        TRY(ALLOCATE(context, team->stride + team->context_stride, &own->gradient));
         const size_t scratch = !setup->shared && setup->sampler->scratch_bytes
                                    ? setup->sampler->scratch_bytes(setup->state, (uint32_t)m)
                                    : 0;
@@ -38,14 +56,49 @@ done:
     return status;
 }
 
+static topn_status create_drawn(topn_context *context, const step_setup *setup, const step_team *team,
+                                drawn_batch *drawn)
+{
+    topn_status status;
+    const size_t batch = setup->batch, each = team->each;
+    TRY(ALLOCATE(context, batch, &drawn->positives));
+    TRY(ALLOCATE(context, batch, &drawn->contexts));
+    TRY(ALLOCATE(context, batch, &drawn->own));
+    TRY(ALLOCATE(context, batch * each, &drawn->items));
+    TRY(ALLOCATE(context, batch * (each - 1), &drawn->log_counts));
+    TRY(ALLOCATE(context, batch, &drawn->found));
+    TRY(ALLOCATE(context, batch, &drawn->rounds));
+    TRY(ALLOCATE(context, batch, &drawn->losses));
+    if (!team->by_rows || team->in_turn)
+        return status;
+    TRY(row_groups_create(context, (uint32_t)batch, &drawn->groups[0]));
+    TRY(row_groups_create(context, (uint32_t)(batch * each), &drawn->groups[1]));
+done:
+    return status;
+}
+
+static void clear_drawn(drawn_batch *drawn)
+{
+    free(drawn->positives);
+    free(drawn->contexts);
+    free(drawn->own);
+    free(drawn->items);
+    free(drawn->log_counts);
+    free(drawn->found);
+    free(drawn->rounds);
+    free(drawn->losses);
+    row_groups_clear(&drawn->groups[0]);
+    row_groups_clear(&drawn->groups[1]);
+}
+
 static topn_status create_examples(topn_context *context, const step_setup *setup, step_team *team)
 {
     topn_status status;
     const size_t batch = setup->batch, each = team->each, stride = team->stride, other = team->context_stride;
-    TRY(ALLOCATE(context, batch, &team->positives));
-    TRY(ALLOCATE(context, batch, &team->contexts));
+    TRY(ALLOCATE_ZEROED(context, team->drawn_count, &team->drawn));
+    for (uint32_t n = 0; n < team->drawn_count; n++)
+        TRY(create_drawn(context, setup, team, &team->drawn[n]));
     TRY(ALLOCATE(context, batch, &team->touched));
-    TRY(ALLOCATE(context, batch, &team->own));
     TRY(ALLOCATE(context, batch * stride, &team->phi));
     if (other == stride)
         team->context_rows = team->phi;
@@ -53,13 +106,8 @@ static topn_status create_examples(topn_context *context, const step_setup *setu
         TRY(ALLOCATE(context, batch * other, &team->context_rows));
     TRY(ALLOCATE_ZEROED(context, batch, &team->context_bias));
     TRY(ALLOCATE(context, batch * (stride > other ? stride : other), &team->d_phi));
-    TRY(ALLOCATE(context, batch * each, &team->items));
     TRY(ALLOCATE_ZEROED(context, batch * each, &team->pulls));
     TRY(ALLOCATE(context, batch * each, &team->example_of));
-    TRY(ALLOCATE(context, batch * (each - 1), &team->log_counts));
-    TRY(ALLOCATE(context, batch, &team->found));
-    TRY(ALLOCATE(context, batch, &team->rounds));
-    TRY(ALLOCATE(context, batch, &team->losses));
     for (size_t n = 0; n < batch * each; n++)
         team->example_of[n] = (uint32_t)(n / each);
 done:
@@ -129,13 +177,17 @@ topn_status step_team_create(topn_context *context, const step_setup *setup, ste
     team->plain_contexts = tower_is_plain(contexts);
     team->plain_items = tower_is_plain(items);
     team->each = setup->shared ? 1 : 1 + setup->negatives;
+    team->by_rows = team->plain_contexts && team->plain_items && !setup->shared &&
+                    contexts->fields[0].table != items->fields[0].table;
+    team->in_turn = team->by_rows && setup->hogwild && setup->negatives <= FEW_NEGATIVES;
+    team->drawn_count = drawn_ahead(setup, team);
     TRY(create_threads(context, setup, team));
     TRY(create_examples(context, setup, team));
     if (setup->shared)
         TRY(create_shared(context, setup, team));
     TRY(create_towers(context, setup, team));
     team->item_rows = team->plain_items ? setup->towers->tables[items->fields[0].table].values : team->psi;
-    team->index = team->items;
+    team->index = team->drawn->items;
 done:
     if (status != TOPN_OK) {
         step_team_free(team);
@@ -154,25 +206,25 @@ void step_team_free(step_team *team)
         free(team->each_thread[thread].pulls);
         free(team->each_thread[thread].weights);
         free(team->each_thread[thread].ranks);
+        free(team->each_thread[thread].phi);
+        free(team->each_thread[thread].d_phi);
+        free(team->each_thread[thread].item_pulls);
+        free(team->each_thread[thread].notes);
+        free(team->each_thread[thread].gradient);
         free(team->each_thread[thread].scratch);
     }
     free(team->each_thread);
-    free(team->positives);
-    free(team->contexts);
+    for (uint32_t n = 0; team->drawn && n < team->drawn_count; n++)
+        clear_drawn(&team->drawn[n]);
+    free(team->drawn);
     free(team->touched);
-    free(team->own);
     if (team->context_rows != team->phi)
         free(team->context_rows);
     free(team->phi);
     free(team->context_bias);
     free(team->d_phi);
-    free(team->items);
     free(team->pulls);
     free(team->example_of);
-    free(team->log_counts);
-    free(team->found);
-    free(team->rounds);
-    free(team->losses);
     free(team->shared);
     free(team->shared_log_counts);
     free(team->shared_logs);
@@ -197,10 +249,12 @@ uint64_t step_team_bytes(uint64_t batch, uint64_t negatives, uint64_t items, siz
 {
     const uint64_t each = shared ? 1 : 1 + negatives, room = shared ? negatives : 0,
                    notes = most_items(batch, each, room), distinct = notes < items ? notes : items;
-    const uint64_t examples = batch * (sizeof(positive) + 32 + 12 * stride) + batch * each * 20,
-                   threads = 32 * (1 + negatives),
+    const uint64_t drawn = batch * (sizeof(positive) + 24) + batch * each * 12 +
+                           (shared ? 0 : row_groups_bytes(batch) + row_groups_bytes(batch * each)),
+                   examples = batch * (8 + 12 * stride) + batch * each * 8,
+                   threads = (32 + sizeof(row_note)) * (1 + negatives) + 24 * stride,
                    in_common = room * (20 + 8 * stride + 4 * (uint64_t)rows_at_once(batch, room)) + 4 * items,
                    slots = row_gradients_bytes((uint32_t)items, stride, notes);
-    return sizeof(step_team) + examples + threads + (shared ? in_common : 0) + slots +
-           (plain_items ? 0 : 8 * distinct * stride);
+    return sizeof(step_team) + (batch * each <= MOST_AHEAD ? BATCHES_AHEAD : 1) * drawn + examples + threads +
+           (shared ? in_common : 0) + slots + (plain_items ? 0 : 8 * distinct * stride);
 }

@@ -137,6 +137,8 @@ static topn_status trainer_create(topn_context *context, const topn_data *data, 
         .batch = batch,
         .shared = choice->shared,
         .corrected = choice->corrected,
+        .draws_by_model = choice->traits.needs_model || choice->traits.needs_scores,
+        .hogwild = params->hogwild,
         .seed = context->seed,
     };
     TRY(list_arrays(context, out));
@@ -198,13 +200,11 @@ static step_setting step_of(const trainer *at, int64_t sweep, uint64_t batch)
     };
 }
 
-static topn_status run_batch(topn_context *context, trainer *at, int team, int64_t sweep, uint64_t batch)
+static batch_place place_of(const trainer *at, int64_t sweep, uint64_t batch)
 {
     const uint64_t begin = batch * at->setup.batch, left = at->towers.positives.count - begin;
-    const batch_place place = {
+    return (batch_place){
         .sweep = sweep, .begin = begin, .count = left < at->setup.batch ? (uint32_t)left : at->setup.batch};
-    const step_setting step = step_of(at, sweep, batch);
-    return step_batch(context, &at->setup, at->teams[team], &place, &step, &at->figures[team]);
 }
 
 static topn_status report(topn_context *context, const trainer *at, uint64_t batch)
@@ -221,14 +221,26 @@ static topn_status run_team(topn_context *context, trainer *at, int team, int64_
     topn_status status = TOPN_OK;
     topn_context *own = at->params->hogwild ? &at->own[team] : context;
     const uint64_t teams = (uint64_t)at->team_count;
-    for (uint64_t batch = begin + (uint64_t)team; batch < end; batch += teams) {
+    const size_t most = step_batches_at_once(at->teams[team]);
+    batch_place *places = NULL;
+    step_setting *steps = NULL;
+    TRY(ALLOCATE(own, most, &places));
+    TRY(ALLOCATE(own, most, &steps));
+    for (uint64_t batch = begin + (uint64_t)team; batch < end;) {
+        size_t count = 0;
         if (atomic_load_explicit(&at->stop, memory_order_relaxed))
-            return TOPN_OK;
-        if (team == 0)
-            TRY(report(context, at, batch));
-        TRY(run_batch(own, at, team, sweep, batch));
+            break;
+        for (; count < most && batch < end; count++, batch += teams) {
+            if (team == 0)
+                TRY(report(context, at, batch));
+            places[count] = place_of(at, sweep, batch);
+            steps[count] = step_of(at, sweep, batch);
+        }
+        TRY(step_batches(own, &at->setup, at->teams[team], count, places, steps, &at->figures[team]));
     }
 done:
+    free(places);
+    free(steps);
     if (status != TOPN_OK)
         atomic_store(&at->stop, true);
     return status;
