@@ -104,6 +104,20 @@ done:
     return status;
 }
 
+/* Of a copy and its index. */
+static uint64_t ids_bytes(const string_table *ids)
+{
+    return ids->offsets[ids->count] + 24 * (uint64_t)ids->count;
+}
+
+uint64_t model_base_bytes(const topn_data *data, bool keep_histories)
+{
+    const uint64_t entries = data->matrix.indptr[data->matrix.rows], each = data->has_weights ? 8 : 4;
+    const uint64_t histories = ids_bytes(&data->user_ids) + 8 * (uint64_t)data->matrix.rows + each * entries;
+    return (1 << 14) + ids_bytes(&data->item_ids) + (data->titles.count ? ids_bytes(&data->titles) : 0) +
+           (keep_histories ? histories : 0);
+}
+
 topn_status model_create(topn_context *context, const topn_data *data, bool keep_histories, topn_model **out)
 {
     topn_status status;

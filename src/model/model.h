@@ -85,6 +85,8 @@ struct topn_model {
 /* An empty model with ids, titles and (keep_histories) histories copied from the training data, and the metadata
  * "data.*" filled. The method fills encoder and table, whose arrays become the model's. */
 topn_status model_create(topn_context *context, const topn_data *data, bool keep_histories, topn_model **out);
+/* What it takes beside item_facts_bytes. */
+uint64_t model_base_bytes(const topn_data *data, bool keep_histories);
 /* Gives the model the data's users' ids where it has none yet, for rows of users that are kept though no histories are.
  */
 topn_status model_name_users(topn_context *context, const topn_data *data, topn_model *model);

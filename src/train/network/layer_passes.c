@@ -44,16 +44,16 @@ struct layer_workspace {
     bool training;
 };
 
-uint64_t layer_workspace_bytes(const layer_stack *stack, size_t capacity)
+uint64_t layer_workspace_bytes(const layer_form *forms, size_t count, size_t capacity)
 {
     uint64_t row = 0;
-    for (size_t layer = 0; layer < stack->layers.layer_count; layer++) {
-        const size_t outputs = layers_inputs(&stack->layers, layer + 1);
-        row += sizeof(float) * (layers_columns(&stack->layers, layer) + 2 * outputs);
-        row += stack->layers.layers[layer].gain ? sizeof(float) * (2 * outputs + 1) : 0;
-        row += stack->dropout[layer] > 0.0 ? outputs : 0;
+    for (size_t layer = 0; layer < count; layer++) {
+        const uint64_t outputs = forms[layer].outputs;
+        row += sizeof(float) * (forms[layer].gated ? 4 : 3) * outputs;
+        row += forms[layer].normal ? sizeof(float) * (2 * outputs + 1) : 0;
+        row += forms[layer].dropout > 0.0 ? outputs : 0;
     }
-    return capacity * row;
+    return sizeof(layer_workspace) + capacity * row;
 }
 
 topn_status layer_workspace_create(topn_context *context, const layer_stack *stack, size_t capacity,

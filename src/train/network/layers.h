@@ -75,7 +75,7 @@ typedef struct layer_workspace layer_workspace;
 topn_status layer_workspace_create(topn_context *context, const layer_stack *stack, size_t capacity,
                                    layer_workspace **out);
 void layer_workspace_free(layer_workspace *workspace);
-uint64_t layer_workspace_bytes(const layer_stack *stack, size_t capacity);
+uint64_t layer_workspace_bytes(const layer_form *forms, size_t count, size_t capacity);
 
 /* out[n] of rows input[n], count of them; strides are floats from row to row. The input must stay for the backward.
  * training: dropout applies, drawn by (seed, number of the example: first_example + n). */

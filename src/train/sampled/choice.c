@@ -117,7 +117,7 @@ training_cost sampled_cost(const topn_data *data, const void *raw)
 {
     const sampled_params *params = raw;
     const sampled_choice choice = sampled_choose(params);
-    const uint64_t items = data->matrix.columns, users = data->matrix.rows, events = topn_data_events(data),
+    const uint64_t items = data->matrix.columns, events = topn_data_events(data),
                    stride = (uint64_t)params->factors + 1,
                    batch = (uint64_t)params->batch < events ? (uint64_t)params->batch : events,
                    shared = choice.sampler->every_item    ? items
@@ -125,12 +125,15 @@ training_cost sampled_cost(const topn_data *data, const void *raw)
                                                           : (uint64_t)params->negatives;
     const training_cost model = choice.model->cost(data, params);
     const uint64_t state = model.state_bytes * (1 + (uint64_t)choice.optimizer->arrays),
-                   threads = (uint64_t)(params->hogwild ? threads_available() : 1);
-    const uint64_t team = step_team_bytes(batch, shared, items, stride, false, choice.shared) +
-                          row_gradients_bytes((uint32_t)users, stride, batch) + 32 * batch * stride;
+                   threads = (uint64_t)threads_available();
+    sampled_form form = {0};
+    choice.model->form(data, params, &form);
+    const uint64_t team = step_team_bytes(&form, batch, shared, choice.shared, params->hogwild ? 1 : threads);
     const double pairs = (double)events * (1 + (double)shared) * (double)stride;
     return (training_cost){
-        .bytes = model.bytes + (state - model.state_bytes) + threads * team + 4 * items * stride +
+        .bytes = model.bytes + (state - model.state_bytes) + (params->hogwild ? threads : 1) * team +
+                 4 * items * stride + tower_form_embed_bytes(&form.items, threads) +
+                 model_base_bytes(data, params->keep_histories) +
                  (choice.sampler->bytes ? choice.sampler->bytes(&choice.sampling, data, (size_t)params->factors) : 0),
         .state_bytes = state,
         .flops = (double)params->iteration.sweeps * (6 * pairs + model.flops),

@@ -35,6 +35,11 @@ static bool has_strengths(const topn_data *data, const history_shape *shape)
     return shape->strengths && data->has_weights;
 }
 
+static size_t count_tables(const topn_data *data, const history_shape *shape)
+{
+    return shape->shared ? 1 : has_strengths(data, shape) ? 3 : 2;
+}
+
 training_cost history_model_cost(const topn_data *data, const sampled_params *params, const history_shape *shape)
 {
     const positive_setting setting = positive_setting_of(params, ORDER_CONTEXTS);
@@ -55,7 +60,7 @@ static topn_status create_tables(topn_context *context, const topn_data *data, c
     const history_shape *shape = own->shape;
     const uint32_t items = data->matrix.columns;
     const double l2 = shape->shared ? item_l2_of(params) : params->l2;
-    out->table_count = shape->shared ? 1 : has_strengths(data, shape) ? 3 : 2;
+    out->table_count = count_tables(data, shape);
     TRY(ALLOCATE_ZEROED(context, out->table_count, &out->tables));
     TRY(random_table(context, BAG_TABLE, shape->shared ? "items" : "histories", items, bag_width(params, shape), params,
                      l2, &own->values[BAG_TABLE], &out->tables[BAG_TABLE]));
@@ -69,40 +74,46 @@ done:
     return status;
 }
 
-static void create_towers(const topn_data *data, const sampled_params *params, const history_own *own,
-                          sampled_towers *out)
+static void describe_towers(const topn_data *data, const sampled_params *params, const history_own *own,
+                            parameter_table *tables, size_t table_count, tower *contexts, tower *items)
 {
     const size_t d = (size_t)params->factors;
-    const bool exclude_own = own->shape->exclude_own;
-    const tower_bag bag = {
-        .history = &data->matrix, .table = BAG_TABLE, .exponent = own->exponent, .exclude_own = exclude_own};
-    out->contexts = (tower){
-        .entities = data->matrix.rows,
+    const tower side = {
         .factors = d,
         .dimensions = d,
         .stride = width_of(params),
-        .biases = params->biases, /* of rows without biases 0; of shared ones their mean */
-        .bags = {bag, bag},
-        .bag_count = has_strengths(data, own->shape) ? 2 : 1,
-        .tables = out->tables,
-        .table_count = out->table_count,
-    };
-    out->contexts.normalize = params->normalize;
-    out->contexts.bags[1].table = STRENGTH_TABLE;
-    out->contexts.bags[1].weighted = true;
-    out->contexts.bags[1].offset = own->offset;
-    out->items = (tower){
-        .entities = data->matrix.columns,
-        .factors = d,
-        .dimensions = d,
-        .stride = width_of(params),
-        .biases = params->biases,
+        .biases = params->biases, /* of a history of rows without biases 0; of shared ones their mean */
         .normalize = params->normalize,
-        .fields = {{.table = own->shape->shared ? BAG_TABLE : ITEM_TABLE}},
-        .field_count = 1,
-        .tables = out->tables,
-        .table_count = out->table_count,
+        .tables = tables,
+        .table_count = table_count,
     };
+    const tower_bag bag = {.history = &data->matrix,
+                           .table = BAG_TABLE,
+                           .exponent = own->exponent,
+                           .exclude_own = own->shape->exclude_own};
+    *contexts = *items = side;
+    contexts->entities = data->matrix.rows;
+    contexts->bags[0] = contexts->bags[1] = bag;
+    contexts->bags[1].table = STRENGTH_TABLE;
+    contexts->bags[1].weighted = true;
+    contexts->bags[1].offset = own->offset;
+    contexts->bag_count = has_strengths(data, own->shape) ? 2 : 1;
+    items->entities = data->matrix.columns;
+    items->fields[0].table = own->shape->shared ? BAG_TABLE : ITEM_TABLE;
+    items->field_count = 1;
+}
+
+void history_model_form(const topn_data *data, const sampled_params *params, const history_shape *shape,
+                        sampled_form *out)
+{
+    const history_own own = {.shape = shape};
+    const size_t widths[TABLES] = {bag_width(params, shape), width_of(params), (size_t)params->factors};
+    out->table_count = count_tables(data, shape);
+    for (size_t t = 0; t < out->table_count; t++)
+        out->tables[t] = (parameter_table){.rows = data->matrix.columns, .width = widths[t]};
+    describe_towers(data, params, &own, out->tables, out->table_count, &out->contexts.side, &out->items.side);
+    out->contexts.repeated = true;
+    out->contexts.in_runs = runs_of(data, params, ORDER_CONTEXTS);
 }
 
 static double mean_weight(const sparse_matrix *events)
@@ -149,7 +160,7 @@ topn_status history_model_create(topn_context *context, const topn_data *data, c
     TRY(create_tables(context, data, params, own, out));
     if (start)
         TRY(start_from(context, start, data, params, out));
-    create_towers(data, params, own, out);
+    describe_towers(data, params, own, out->tables, out->table_count, &out->contexts, &out->items);
     TRY(positives_create(context, data, &data->matrix, &setting, &out->positives));
 done:
     if (status != TOPN_OK)

@@ -13,6 +13,11 @@ static training_cost asymmetric_svd_cost(const topn_data *data, const sampled_pa
     return history_model_cost(data, params, &shape);
 }
 
+static void asymmetric_svd_form(const topn_data *data, const sampled_params *params, sampled_form *out)
+{
+    history_model_form(data, params, &shape, out);
+}
+
 static topn_status asymmetric_svd_create(topn_context *context, const topn_data *data, const sampled_params *params,
                                          const topn_model *start, sampled_towers *out)
 {
@@ -24,6 +29,7 @@ const sampled_model sampled_model_asymmetric_svd = {
     .summary = "as fism, with a second sum over the history that is weighted by how strong its events are",
     .paper = "Van Balen and Goethals 2021, §2.1; Koren 2008",
     .cost = asymmetric_svd_cost,
+    .form = asymmetric_svd_form,
     .create = asymmetric_svd_create,
     .clear = history_model_clear,
     .export = history_model_export,

@@ -12,6 +12,11 @@ static training_cost average_cost(const topn_data *data, const sampled_params *p
     return history_model_cost(data, params, &shape);
 }
 
+static void average_form(const topn_data *data, const sampled_params *params, sampled_form *out)
+{
+    history_model_form(data, params, &shape, out);
+}
+
 static topn_status average_create(topn_context *context, const topn_data *data, const sampled_params *params,
                                   const topn_model *start, sampled_towers *out)
 {
@@ -23,6 +28,7 @@ const sampled_model sampled_model_average = {
     .summary = "a user is the mean of the embeddings of his items, of which there is one set",
     .paper = "Rendle 2021, §6.3",
     .cost = average_cost,
+    .form = average_form,
     .create = average_create,
     .clear = history_model_clear,
     .export = history_model_export,

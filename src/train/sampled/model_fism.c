@@ -12,6 +12,11 @@ static training_cost fism_cost(const topn_data *data, const sampled_params *para
     return history_model_cost(data, params, &shape);
 }
 
+static void fism_form(const topn_data *data, const sampled_params *params, sampled_form *out)
+{
+    history_model_form(data, params, &shape, out);
+}
+
 static topn_status fism_create(topn_context *context, const topn_data *data, const sampled_params *params,
                                const topn_model *start, sampled_towers *out)
 {
@@ -23,6 +28,7 @@ const sampled_model sampled_model_fism = {
     .summary = "as nsvd, but the example's own item is no part of the user",
     .paper = "Van Balen and Goethals 2021, §2.1; Kabbur, Ning and Karypis 2013",
     .cost = fism_cost,
+    .form = fism_form,
     .create = fism_create,
     .clear = history_model_clear,
     .export = history_model_export,

@@ -12,6 +12,11 @@ static training_cost fm_cost(const topn_data *data, const sampled_params *params
     return sides_model_cost(data, params, &shape);
 }
 
+static void fm_form(const topn_data *data, const sampled_params *params, sampled_form *out)
+{
+    sides_model_form(data, params, &shape, out);
+}
+
 static topn_status fm_create(topn_context *context, const topn_data *data, const sampled_params *params,
                              const topn_model *start, sampled_towers *out)
 {
@@ -23,6 +28,7 @@ const sampled_model sampled_model_fm = {
     .summary = "factorisation machine of users, their features, contexts, items and theirs",
     .paper = "Rendle 2021, §2.1.2; Rendle 2010",
     .cost = fm_cost,
+    .form = fm_form,
     .create = fm_create,
     .clear = sides_model_clear,
     .export = sides_model_export,

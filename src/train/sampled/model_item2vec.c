@@ -48,21 +48,32 @@ static void item2vec_clear(sampled_towers *towers)
     *towers = (sampled_towers){0};
 }
 
-static tower side_of(const sampled_towers *towers, size_t table, uint32_t items, const sampled_params *params)
+static tower side_of(parameter_table *tables, size_t table, uint32_t items, const sampled_params *params)
 {
     const size_t d = (size_t)params->factors;
     return (tower){
         .entities = items,
         .factors = d,
         .dimensions = d,
-        .stride = towers->tables[table].width,
+        .stride = tables[table].width,
         .biases = params->biases,
         .normalize = params->normalize,
         .fields = {{.table = table}},
         .field_count = 1,
-        .tables = towers->tables,
+        .tables = tables,
         .table_count = TABLES,
     };
+}
+
+static void item2vec_form(const topn_data *data, const sampled_params *params, sampled_form *out)
+{
+    const uint32_t items = data->matrix.columns;
+    for (out->table_count = 0; out->table_count < TABLES; out->table_count++)
+        out->tables[out->table_count] =
+            (parameter_table){.rows = items, .width = (size_t)params->factors + (params->biases ? 1 : 0)};
+    out->contexts.side = side_of(out->tables, INPUT_TABLE, items, params);
+    out->contexts.repeated = true;
+    out->items.side = side_of(out->tables, OUTPUT_TABLE, items, params);
 }
 
 static topn_status item2vec_create(topn_context *context, const topn_data *data, const sampled_params *params,
@@ -86,8 +97,8 @@ static topn_status item2vec_create(topn_context *context, const topn_data *data,
                      &own->values[OUTPUT_TABLE], &out->tables[OUTPUT_TABLE]));
     if (start)
         TRY(bag_start_from(context, start, data, params, out));
-    out->contexts = side_of(out, INPUT_TABLE, items, params);
-    out->items = side_of(out, OUTPUT_TABLE, items, params);
+    out->contexts = side_of(out->tables, INPUT_TABLE, items, params);
+    out->items = side_of(out->tables, OUTPUT_TABLE, items, params);
     TRY(positives_create_windows(context, data, (uint32_t)params->window, by_time, &setting, &out->positives));
 done:
     if (status != TOPN_OK)
@@ -108,6 +119,7 @@ const sampled_model sampled_model_item2vec = {
     .paper = "Barkan and Koenigstein 2016",
     .check = item2vec_check,
     .cost = item2vec_cost,
+    .form = item2vec_form,
     .create = item2vec_create,
     .clear = item2vec_clear,
     .export = item2vec_export,

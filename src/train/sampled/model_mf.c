@@ -12,6 +12,11 @@ static training_cost mf_cost(const topn_data *data, const sampled_params *params
     return sides_model_cost(data, params, &shape);
 }
 
+static void mf_form(const topn_data *data, const sampled_params *params, sampled_form *out)
+{
+    sides_model_form(data, params, &shape, out);
+}
+
 static topn_status mf_create(topn_context *context, const topn_data *data, const sampled_params *params,
                              const topn_model *start, sampled_towers *out)
 {
@@ -23,6 +28,7 @@ const sampled_model sampled_model_mf = {
     .summary = "matrix factorisation: a row for each user and item, and for each of their features",
     .paper = "Rendle 2021, §2.1.1; Rendle et al. 2009",
     .cost = mf_cost,
+    .form = mf_form,
     .create = mf_create,
     .clear = sides_model_clear,
     .export = sides_model_export,

@@ -11,6 +11,8 @@
 /* The positives' options; `natural`: the order where none is asked for. */
 positive_setting positive_setting_of(const sampled_params *params, positive_order natural);
 double item_l2_of(const sampled_params *params);
+/* Whether a context's positives follow each other, one for each item of its history. */
+bool runs_of(const topn_data *data, const sampled_params *params, positive_order natural);
 
 /* Models whose sides are those of least squares (train/alternating/sides.h): the tables of the towers are the sides'
  * tables, and the exported model is one of theirs, so that new users, new items and contexts are dealt with as there.
@@ -19,6 +21,7 @@ typedef struct sides_shape {
     composition kind;
     bool contexts; /* the context's fields, where the data have them */
 } sides_shape;
+void sides_model_form(const topn_data *data, const sampled_params *params, const sides_shape *shape, sampled_form *out);
 training_cost sides_model_cost(const topn_data *data, const sampled_params *params, const sides_shape *shape);
 topn_status sides_model_create(topn_context *context, const topn_data *data, const sampled_params *params,
                                const topn_model *start, const sides_shape *shape, sampled_towers *out);
@@ -35,6 +38,8 @@ typedef struct history_shape {
     bool shared;      /* histories are summed of the items' own rows */
     bool strengths;   /* a second sum over the history, weighted by w − mean w, where events have weights */
 } history_shape;
+void history_model_form(const topn_data *data, const sampled_params *params, const history_shape *shape,
+                        sampled_form *out);
 training_cost history_model_cost(const topn_data *data, const sampled_params *params, const history_shape *shape);
 topn_status history_model_create(topn_context *context, const topn_data *data, const sampled_params *params,
                                  const topn_model *start, const history_shape *shape, sampled_towers *out);

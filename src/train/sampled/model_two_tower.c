@@ -81,6 +81,24 @@ static void shape_of(const topn_data *data, const sampled_params *params, two_to
     }
 }
 
+/* Names of features as a model has them, with their index. */
+static uint64_t names_bytes(const feature_table *features)
+{
+    const string_table *names = &features->names;
+    return names->count ? names->offsets[names->count] + 24 * (uint64_t)names->count : 0;
+}
+
+/* What the model keeps of users and features, and what making the items' embeddings takes beside them. */
+static uint64_t export_bytes(const topn_data *data, const sampled_params *params)
+{
+    const uint64_t items = data->matrix.columns, users = data->matrix.rows, stride = (uint64_t)params->factors + 1;
+    const bool features = params->keep_users && data->user_features.names.count;
+    const sparse_matrix *rows = &data->user_features.rows;
+    return 4 * items * stride * (params->item_ids ? 2 : 1) + names_bytes(&data->user_features) +
+           names_bytes(&data->item_features) + (features ? 8 * (users + rows->indptr[rows->rows]) : 0) +
+           (params->keep_users ? model_base_bytes(data, true) - model_base_bytes(data, false) : 0);
+}
+
 static training_cost two_tower_cost(const topn_data *data, const sampled_params *params)
 {
     const positive_setting setting = positive_setting_of(params, ORDER_CONTEXTS);
@@ -100,11 +118,70 @@ static training_cost two_tower_cost(const topn_data *data, const sampled_params 
     }
     return (training_cost){
         /* trained, and as the model has them beside the items' embeddings */
-        .bytes = 2 * (tables + layers) + 4 * items * (d + 1) + users + items +
+        .bytes = 2 * (tables + layers) + 4 * items * (d + 1) + users + items + export_bytes(data, params) +
                  positives_bytes(data, &data->matrix, &setting),
         .state_bytes = tables + layers,
         .remedy = "use fewer --factors",
     };
+}
+
+static void add_field(tower *side, const size_t *table_of, two_tower_part part, const sparse_matrix *rows)
+{
+    if (table_of[part] != SIZE_MAX)
+        side->fields[side->field_count++] = (tower_field){.rows = rows, .table = table_of[part]};
+}
+
+/* Both towers but for their networks. */
+static void describe_towers(const topn_data *data, const sampled_params *params, const size_t *table_of,
+                            parameter_table *tables, size_t table_count, tower *contexts, tower *items)
+{
+    const size_t d = (size_t)params->factors;
+    const tower side = {
+        .factors = d,
+        .dimensions = d,
+        .stride = d,
+        .normalize = params->normalize,
+        .tables = tables,
+        .table_count = table_count,
+    };
+    *contexts = *items = side;
+    contexts->entities = data->matrix.rows;
+    contexts->bags[0] = (tower_bag){
+        .history = &data->matrix,
+        .table = table_of[PART_HISTORY],
+        .exponent = isnan(params->history_exponent) ? 1 : params->history_exponent,
+        .exclude_own = true,
+    };
+    contexts->bag_count = 1;
+    add_field(contexts, table_of, PART_USER_IDS, NULL);
+    add_field(contexts, table_of, PART_USER_FEATURES, &data->user_features.rows);
+    items->entities = data->matrix.columns;
+    items->biases = params->biases;
+    items->stride = d + (params->biases ? 1 : 0);
+    add_field(items, table_of, PART_ITEM_IDS, NULL);
+    add_field(items, table_of, PART_ITEM_FEATURES, &data->item_features.rows);
+}
+
+static void two_tower_form(const topn_data *data, const sampled_params *params, sampled_form *out)
+{
+    size_t table_of[TWO_TOWER_PARTS];
+    for (int part = 0; part < PART_USER_LAYERS; part++) {
+        parameter_table *table = &out->tables[out->table_count];
+        shape_of(data, params, (two_tower_part)part, &table->rows, &table->width);
+        table_of[part] = table->rows ? out->table_count++ : SIZE_MAX;
+    }
+    describe_towers(data, params, table_of, out->tables, out->table_count, &out->contexts.side, &out->items.side);
+    out->contexts.repeated = true;
+    out->contexts.in_runs = runs_of(data, params, ORDER_CONTEXTS);
+    for (int side = 0; side < 2; side++) {
+        tower_form *form = side ? &out->items : &out->contexts;
+        if (layers_of(NULL, params, side, form->layers, &form->layer_count) != TOPN_OK || form->layer_count == 0)
+            continue;
+        form->layer_table = out->table_count++;
+        out->tables[form->layer_table] = (parameter_table){
+            .rows = 1,
+            .width = layer_stack_bytes((size_t)params->factors, form->layers, form->layer_count, 0) / sizeof(float)};
+    }
 }
 
 static topn_status find_cold(topn_context *context, const topn_data *data, two_tower_own *own)
@@ -182,44 +259,14 @@ done:
     return status;
 }
 
-static void add_field(tower *side, const two_tower_own *own, two_tower_part part, const sparse_matrix *rows)
-{
-    if (own->table_of[part] != SIZE_MAX)
-        side->fields[side->field_count++] = (tower_field){.rows = rows, .table = own->table_of[part]};
-}
-
 static void create_towers(const topn_data *data, const sampled_params *params, sampled_towers *out)
 {
     const two_tower_own *own = out->own;
-    const size_t d = (size_t)params->factors;
-    tower side = {
-        .factors = d,
-        .dimensions = d,
-        .stride = d,
-        .normalize = params->normalize,
-        .tables = out->tables,
-        .table_count = out->table_count,
-    };
-    out->contexts = out->items = side;
-    out->contexts.entities = data->matrix.rows;
+    describe_towers(data, params, own->table_of, out->tables, out->table_count, &out->contexts, &out->items);
     out->contexts.network = own->layers[0];
     out->contexts.network_table = own->table_of[PART_USER_LAYERS];
-    out->contexts.bags[0] = (tower_bag){
-        .history = &data->matrix,
-        .table = own->table_of[PART_HISTORY],
-        .exponent = isnan(params->history_exponent) ? 1 : params->history_exponent,
-        .exclude_own = true,
-    };
-    out->contexts.bag_count = 1;
-    add_field(&out->contexts, own, PART_USER_IDS, NULL);
-    add_field(&out->contexts, own, PART_USER_FEATURES, &data->user_features.rows);
-    out->items.entities = data->matrix.columns;
     out->items.network = own->layers[1];
     out->items.network_table = own->table_of[PART_ITEM_LAYERS];
-    out->items.biases = params->biases;
-    out->items.stride = d + (params->biases ? 1 : 0);
-    add_field(&out->items, own, PART_ITEM_IDS, NULL);
-    add_field(&out->items, own, PART_ITEM_FEATURES, &data->item_features.rows);
 }
 
 static void two_tower_clear(sampled_towers *towers)
@@ -267,6 +314,7 @@ const sampled_model sampled_model_two_tower = {
     .paper = "Rendle 2021, §2.1.2; Covington, Adams and Sargin 2016; Yi et al. 2019",
     .check = two_tower_check,
     .cost = two_tower_cost,
+    .form = two_tower_form,
     .create = two_tower_create,
     .clear = two_tower_clear,
     .export = two_tower_export,

@@ -19,21 +19,30 @@
 #include "model/model.h"
 #include "train/method.h"
 #include "train/sampled/sampled.h"
-#include "train/sampled/tower.h"
+#include "train/sampled/tower_form.h"
 
 typedef struct sampled_towers {
-    tower contexts, items;   /* of the same dimensions and stride */
+    tower contexts, items;   /* of the same dimensions */
     parameter_table *tables; /* [table_count], those of both towers; values owned by `own` */
     size_t table_count;
     positive_list positives;
     void *own; /* of the model: what export and clear know about */
 } sampled_towers;
 
+/* The towers of a model before they are made. */
+typedef struct sampled_form {
+    tower_form contexts, items;
+    parameter_table tables[2 * MOST_TOWER_FIELDS + MOST_TOWER_BAGS]; /* rows and width */
+    size_t table_count;
+} sampled_form;
+
 typedef struct sampled_model {
     const char *name, *summary, *paper;
     topn_status (*check)(topn_context *, const topn_data *, const sampled_params *); /* NULL: nothing to check */
     /* Parameters (values of all tables) and everything else that create makes, optimiser apart. */
     training_cost (*cost)(const topn_data *, const sampled_params *);
+    /* What batches will work in. */
+    void (*form)(const topn_data *, const sampled_params *, sampled_form *out);
     /* First values are drawn by (seed, table, row), and taken from `start` (NULL = none) where it knows the id. */
     topn_status (*create)(topn_context *, const topn_data *, const sampled_params *, const topn_model *start,
                           sampled_towers *out);

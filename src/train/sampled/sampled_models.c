@@ -49,6 +49,13 @@ positive_setting positive_setting_of(const sampled_params *params, positive_orde
     };
 }
 
+bool runs_of(const topn_data *data, const sampled_params *params, positive_order natural)
+{
+    const positive_setting setting = positive_setting_of(params, natural);
+    const bool dislikes = data->has_weights && !isnan(params->dislike_below); /* of histories, not of positives */
+    return setting.order == ORDER_CONTEXTS && !dislikes;
+}
+
 double item_l2_of(const sampled_params *params)
 {
     return isnan(params->item_l2) ? params->l2 : params->item_l2;

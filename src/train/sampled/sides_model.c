@@ -59,6 +59,40 @@ training_cost sides_model_cost(const topn_data *data, const sampled_params *para
     };
 }
 
+/* A table, and the rows of it that describe an entity. */
+static void add_field(const sides_shape *shape, const sampled_params *params, uint32_t rows,
+                      const feature_table *features, tower *side, sampled_form *out)
+{
+    const size_t bias = params->biases || shape->kind == COMPOSE_SUM, table = out->table_count++;
+    out->tables[table] = (parameter_table){.rows = rows + (features ? features->names.count : 0),
+                                           .width = (size_t)params->factors + bias};
+    side->fields[side->field_count++] = (tower_field){.table = table};
+    if (features && features->names.count)
+        side->fields[side->field_count++] = (tower_field){.rows = &features->rows, .table = table};
+}
+
+void sides_model_form(const topn_data *data, const sampled_params *params, const sides_shape *shape, sampled_form *out)
+{
+    const size_t d = (size_t)params->factors, fields = shape->contexts ? data->contexts.field_count : 0;
+    const bool biases = params->biases || shape->kind == COMPOSE_SUM;
+    tower *contexts = &out->contexts.side, *items = &out->items.side;
+    *contexts = *items = (tower){.factors = d,
+                                 .dimensions = d,
+                                 .stride = d + biases,
+                                 .biases = biases,
+                                 .normalize = params->normalize,
+                                 .tables = out->tables};
+    add_field(shape, params, data->matrix.rows, &data->user_features, contexts, out);
+    for (size_t field = 0; field < fields; field++)
+        add_field(shape, params, data->contexts.fields[field].values.count + 1, NULL, contexts, out);
+    add_field(shape, params, data->matrix.columns, &data->item_features, items, out);
+    contexts->pairs = shape->kind == COMPOSE_SUM && contexts->field_count > 1;
+    items->pairs = shape->kind == COMPOSE_SUM && items->field_count > 1;
+    contexts->entities = events_of(data, shape)->rows;
+    items->entities = data->matrix.columns;
+    out->contexts.repeated = true;
+}
+
 /* Weights as problem_create makes them. */
 static topn_status create_weights(topn_context *context, const topn_data *data, const sparse_matrix *events,
                                   alternating_problem *problem)

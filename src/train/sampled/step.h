@@ -53,9 +53,8 @@ typedef struct step_team step_team;
 /* For as many threads as the context has. */
 topn_status step_team_create(topn_context *context, const step_setup *setup, step_team **out);
 void step_team_free(step_team *team);
-/* Beside the gradients of tables and the towers' batches. */
-uint64_t step_team_bytes(uint64_t batch, uint64_t negatives, uint64_t items, size_t stride, bool plain_items,
-                         bool shared);
+/* Of `threads` threads, for a model of that form; sampler's scratch apart. */
+uint64_t step_team_bytes(const sampled_form *form, uint64_t batch, uint64_t negatives, bool shared, uint64_t threads);
 /* Gradients of one batch, noted by table: gradients [table_count] of the team; adds to *figures. */
 topn_status step_gradients(topn_context *context, const step_setup *setup, step_team *team, const batch_place *place,
                            step_figures *figures);

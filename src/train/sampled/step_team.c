@@ -244,17 +244,43 @@ void step_team_free(step_team *team)
     free(team);
 }
 
-uint64_t step_team_bytes(uint64_t batch, uint64_t negatives, uint64_t items, size_t stride, bool plain_items,
-                         bool shared)
+/* What a table's notes take; room for more than there is at first grows by half more than is needed. */
+static uint64_t gradient_bytes(const parameter_table *table, uint64_t first, uint64_t notes, uint64_t threads)
 {
-    const uint64_t each = shared ? 1 : 1 + negatives, room = shared ? negatives : 0,
-                   notes = most_items(batch, each, room), distinct = notes < items ? notes : items;
-    const uint64_t drawn = batch * (sizeof(positive) + 24) + batch * each * 12 +
-                           (shared ? 0 : row_groups_bytes(batch) + row_groups_bytes(batch * each)),
-                   examples = batch * (8 + 12 * stride) + batch * each * 8,
-                   threads = (32 + sizeof(row_note)) * (1 + negatives) + 24 * stride,
-                   in_common = room * (20 + 8 * stride + 4 * (uint64_t)rows_at_once(batch, room)) + 4 * items,
-                   slots = row_gradients_bytes((uint32_t)items, stride, notes);
-    return sizeof(step_team) + (batch * each <= MOST_AHEAD ? BATCHES_AHEAD : 1) * drawn + examples + threads +
-           (shared ? in_common : 0) + slots + (plain_items ? 0 : 8 * distinct * stride);
+    const uint64_t room = notes > first ? notes + notes / 2 : first;
+    return row_gradients_bytes(table->rows, table->width, room) + 4 * (threads - 1) * table->width + 1024;
+}
+
+uint64_t step_team_bytes(const sampled_form *form, uint64_t batch, uint64_t negatives, bool shared, uint64_t threads)
+{
+    const tower *contexts = &form->contexts.side, *items = &form->items.side;
+    const bool plain_contexts = tower_is_plain(contexts) && form->contexts.layer_count == 0,
+               plain_items = tower_is_plain(items) && form->items.layer_count == 0;
+    const uint64_t each = shared ? 1 : 1 + negatives, room = shared ? negatives : 0, stride = items->stride,
+                   other = contexts->stride, wider = stride > other ? stride : other,
+                   notes = most_items(batch, each, room), distinct = notes < items->entities ? notes : items->entities;
+    const bool by_rows = plain_contexts && plain_items && !shared;
+    const uint64_t most_ahead = 2 * threads < BATCHES_AHEAD ? 2 * threads : BATCHES_AHEAD,
+                   ahead = by_rows && threads > 1 && batch * each <= MOST_AHEAD ? most_ahead : 1,
+                   drawn = 512 + batch * (sizeof(positive) + 24) + batch * each * 12 +
+                           (by_rows ? row_groups_bytes(batch) + row_groups_bytes(batch * each) : 0),
+                   examples = batch * (8 + 4 * (stride + wider) + (other != stride ? 4 * other : 0)) + batch * each * 8,
+                   thread = 256 + (32 + sizeof(row_note)) * each + 16 * wider;
+    uint64_t bytes = sizeof(step_team) + ahead * drawn + examples + threads * thread;
+    if (shared)
+        bytes += room * (20 + 8 * stride + 4 * (uint64_t)rows_at_once(batch, room)) + 4 * (uint64_t)items->entities;
+    if (!plain_contexts)
+        bytes += tower_form_bytes(&form->contexts, batch, threads);
+    if (!plain_items) {
+        const parameter_table rows = {.rows = items->entities, .width = stride};
+        bytes += tower_form_bytes(&form->items, distinct, threads) + gradient_bytes(&rows, notes, notes, threads) +
+                 8 * distinct * stride;
+    }
+    for (size_t t = 0; t < form->table_count; t++) {
+        const bool of_items = plain_items && items->fields[0].table == t;
+        const uint64_t most = tower_form_notes(&form->contexts, batch, t) +
+                              (of_items ? notes : tower_form_notes(&form->items, distinct, t));
+        bytes += gradient_bytes(&form->tables[t], of_items ? notes : batch, most, threads);
+    }
+    return bytes;
 }

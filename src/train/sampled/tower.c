@@ -81,26 +81,6 @@ static bool needs_x(const tower *side)
     return side->network || side->normalize || side->pairs;
 }
 
-uint64_t tower_batch_bytes(const tower *side, uint32_t capacity)
-{
-    const uint64_t wide = side->factors + 1;
-    uint64_t floats = 3 + side->bag_count * (2 + wide) + (needs_x(side) ? wide : 0) +
-                      (takes_gradient_as_it_is(side) ? 0 : wide) + (side->normalize ? 1 + side->dimensions : 0);
-    for (size_t f = 0; f < side->field_count; f++) {
-        const sparse_matrix *rows = side->fields[f].rows;
-        const uint64_t most = rows && rows->rows > 0 ? 1 + rows->indptr[rows->rows] / rows->rows : 0;
-        floats += most * (3 + (side->pairs ? wide : 0));
-    }
-    for (size_t b = 0; b < side->bag_count; b++) {
-        const sparse_matrix *history = side->bags[b].history;
-        floats += 3 * (2 + (history->rows > 0 ? history->indptr[history->rows] / history->rows : 0));
-    }
-    if (side->network)
-        floats += side->dimensions;
-    return 4 * floats * capacity +
-           (side->network ? layer_workspace_bytes(side->network, capacity) + 4 * side->network->parameters : 0);
-}
-
 topn_status tower_batch_create(topn_context *context, const tower *side, uint32_t capacity, tower_batch **out)
 {
     topn_status status;
@@ -573,11 +553,10 @@ done:
 
 topn_status tower_embed_all(topn_context *context, const tower *side, float *out)
 {
-    enum { AT_A_TIME = 4096 };
     topn_status status;
     tower_batch *batch = NULL;
-    uint32_t entities[AT_A_TIME];
-    const uint32_t most = side->entities < AT_A_TIME ? side->entities : AT_A_TIME;
+    uint32_t entities[EMBEDDED_AT_ONCE];
+    const uint32_t most = side->entities < EMBEDDED_AT_ONCE ? side->entities : EMBEDDED_AT_ONCE;
     TRY(tower_batch_create(context, side, most, &batch));
     for (uint32_t begin = 0; begin < side->entities; begin += most) {
         const uint32_t count = side->entities - begin < most ? side->entities - begin : most;

@@ -62,7 +62,6 @@ bool tower_is_plain(const tower *side);
 typedef struct tower_batch tower_batch;
 topn_status tower_batch_create(topn_context *context, const tower *side, uint32_t capacity, tower_batch **out);
 void tower_batch_free(tower_batch *batch);
-uint64_t tower_batch_bytes(const tower *side, uint32_t capacity);
 
 /* out[n] [count × stride] of entities[n]; own[n] (NULL = none) is the item left out of histories. Entities may repeat;
  * equal ones next to each other share the sum over their history. What backward needs is kept in the batch.
@@ -74,7 +73,9 @@ topn_status tower_forward(topn_context *context, const tower *side, tower_batch 
  * [table_count]; of a network, its own table. d_out must live until the notes are applied. */
 topn_status tower_backward(topn_context *context, const tower *side, tower_batch *batch, const float *d_out,
                            int threads, row_gradients *const *gradients);
-/* All entities' rows [entities × stride], histories whole. For export and for samplers' snapshots; O(entities). */
+enum { EMBEDDED_AT_ONCE = 4096 };
+/* All entities' rows [entities × stride], histories whole, by batches of so many. For export and for samplers'
+ * snapshots; O(entities). */
 topn_status tower_embed_all(topn_context *context, const tower *side, float *out);
 
 #endif
