@@ -212,8 +212,8 @@ void layers_forward(const network_layers *network, const float *input, float *sc
         for (const float *earlier = first; at->connected && earlier < h; earlier += columns)
             add_row(z, earlier, 1.0f, columns);
         activate(at->activation, outputs, z, h);
-        for (size_t unit = 0; at->gated && unit < outputs; unit++)
-            h[unit] *= sigmoid(z[outputs + unit]);
+        if (at->gated)
+            gate(outputs, z + outputs, h);
         if (at->gain)
             layer_norm(at, outputs, h);
         before = h;

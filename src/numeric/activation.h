@@ -25,7 +25,9 @@ extern const char *const activation_names[ACTIVATIONS + 1];
 void activate(activation_kind kind, size_t count, const float *z, float *out);
 /* d[j] *= a′(z[j]). */
 void activation_backward(activation_kind kind, size_t count, const float *z, float *d);
-/* σ, for gates. Finite for every finite z. */
-float sigmoid(float z);
+/* Gates: h[j] *= σ(z[j]). */
+void gate(size_t count, const float *z, float *h);
+/* Where h = a(z[j]) σ(z[count + j]) has the derivatives d: z [2·count] becomes those by z. d is overwritten. */
+void gate_backward(activation_kind kind, size_t count, float *z, float *d);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * e^x and ln(1 + x) in single precision, as plain arithmetic without branches or calls, so that loops over them become
+ * e^x, ln(1 + x), 1/(1 + e^−x) and tanh x in single precision, as plain arithmetic without branches or calls, so that loops over them become
  * vector code. The same bits whatever the width of the vectors.
  */
 #ifndef TOPN_NUMERIC_EXPONENTIAL_H
@@ -63,6 +63,24 @@ static inline float log_one_plus(float x)
                   square * (1.0f / 7 +
                             square * (1.0f / 9 + square * (1.0f / 11 + square * (1.0f / 13 + square * (1.0f / 15)))))));
     return 2.0f * t * series;
+}
+
+/* 1/(1 + e^−x), within 5·10⁻⁷ of it (relative) for x > −87; 0 far below. NaN stays NaN. */
+static inline float logistic(float x)
+{
+    return 1.0f / (1.0f + exponential(-x));
+}
+
+/* tanh x, within 5·10⁻⁷ of it (relative). NaN stays NaN.
+ *
+ * Near 0 the beginning of its continued fraction x/(1 + x²/(3 + x²/(5 + …))) up to the 9 (the rest is below 10⁻⁹);
+ * elsewhere 1 − 2/(e^2|x| + 1). */
+static inline float hyperbolic_tangent(float x)
+{
+    const float size = choose_float(x < 0.0f, -x, x), square = x * x;
+    const float near = x * (945.0f + square * (105.0f + square)) / (945.0f + square * (420.0f + square * 15.0f));
+    const float far = 1.0f - 2.0f / (exponential(size + size) + 1.0f);
+    return choose_float(size < 0.6f, near, choose_float(x < 0.0f, -far, far));
 }
 
 #endif

@@ -68,6 +68,11 @@ static topn_options *method_options(const char *method, const char *sweeps)
     check(topn_options_set(context, options, "sweeps", sweeps));
     if (topn_options_has(options, "factors"))
         check(topn_options_set(context, options, "factors", "6"));
+    if (topn_options_has(options, "pseudo-inputs")) {
+        check(topn_options_set(context, options, "pseudo-inputs", "9"));
+        check(topn_options_set(context, options, "hidden", "100"));
+        check(topn_options_set(context, options, "latent", "20"));
+    }
     return options;
 }
 
@@ -364,6 +369,31 @@ static void test_validation(void **state)
     for_each_method(best_state_is_kept);
 }
 
+/* Steps so long that parameters run out of the numbers there are: said, with a remedy, and no model and no checkpoint
+ * of such a state. Of methods with variances, which are exponentials. */
+static void explosion_is_named(const char *method)
+{
+    topn_data *data = make_data(10);
+    topn_options *options = method_options(method, "40");
+    topn_model *model;
+    if (topn_options_has(options, "beta") || topn_options_has(options, "beta-per-event")) {
+        check(topn_options_set(context, options, "learning-rate", "1000"));
+        check(topn_options_set(context, options, "checkpoint", checkpoint));
+        assert_int_equal(topn_train(context, data, options, NULL, &model), TOPN_ERROR_NUMERIC);
+        assert_null(model);
+        assert_non_null(strstr(topn_context_message(context), "--learning-rate"));
+        unlink(checkpoint);
+    }
+    topn_options_free(options);
+    topn_data_free(data);
+}
+
+static void test_explosion(void **state)
+{
+    (void)state;
+    for_each_method(explosion_is_named);
+}
+
 /* Arguments that no method can do with; and the others, which only record what they are given. */
 static void test_arguments(void **state)
 {
@@ -430,6 +460,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_progress),   cmocka_unit_test(test_resume),    cmocka_unit_test(test_start),
         cmocka_unit_test(test_validation), cmocka_unit_test(test_arguments), cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_explosion),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -68,6 +68,15 @@ static topn_data *make_data(uint32_t users, uint32_t items)
     return data;
 }
 
+/* A network is as large as it is told to be, however few the data. */
+static void shrink_network(topn_options *options)
+{
+    static const char *const sizes[][2] = {{"latent", "12"}, {"sweeps", "4"}, {"hidden", "16"}, {"pseudo-inputs", "9"}};
+    for (size_t at = 0; topn_options_has(options, "latent") && at < sizeof sizes / sizeof *sizes; at++)
+        if (topn_options_has(options, sizes[at][0]))
+            check(topn_options_set(context, options, sizes[at][0], sizes[at][1]));
+}
+
 /* Trains with the method's defaults, but for sizes that fit small data. */
 static topn_status train(const char *method, const topn_data *data, topn_model **out)
 {
@@ -75,12 +84,7 @@ static topn_status train(const char *method, const topn_data *data, topn_model *
     check(topn_options_create(context, TOPN_KIND_METHOD, method, &options));
     if (topn_options_has(options, "k"))
         check(topn_options_set(context, options, "k", "8"));
-    if (topn_options_has(options, "latent")) { /* a network is as large as it is told to be, however few the data */
-        check(topn_options_set(context, options, "latent", "12"));
-        check(topn_options_set(context, options, "sweeps", "4"));
-        if (topn_options_has(options, "hidden"))
-            check(topn_options_set(context, options, "hidden", "16"));
-    }
+    shrink_network(options);
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
     /* Watched, the standard size of methods that go over the data many times would take ten minutes. */
     if (topn_options_has(options, "factors") && topn_options_has(options, "sweeps")) {
@@ -354,6 +358,7 @@ static void awkward_data_are_served(const char *method)
         check(topn_options_create(context, TOPN_KIND_METHOD, method, &options));
         if (!ridge && topn_options_has(options, "l2"))
             check(topn_options_set(context, options, "l2", "0"));
+        shrink_network(options);
         const topn_status status = topn_train(context, data, options, NULL, &model);
         if (status == TOPN_OK) {
             ask_for_nobody(model, 6);

@@ -8,7 +8,7 @@ Run: /usr/bin/python3 tests/golden/autoencoder.py > tests/golden/autoencoder.h
 """
 import numpy as np
 
-USERS, ITEMS, HIDDEN, LATENT = 4, 7, 5, 3
+USERS, ITEMS, HIDDEN, LATENT, COMPONENTS = 4, 7, 5, 3, 2
 BETA, GAMMA, SEED = 0.3, 0.1, 5
 HISTORIES = [[0, 2, 5], [1], [0, 1, 3, 4, 6], [2, 6]]
 state = 977
@@ -91,6 +91,41 @@ def recvae(p, noise, old):
     return softmax_loss(z @ p["items"].T + p["biases"]), (weights * per_user).sum()
 
 
+def gate(values, gates):
+    return values / (1 + np.exp(-gates))
+
+
+def gated(z):
+    return gate(z[:, : z.shape[1] // 2], z[:, z.shape[1] // 2 :])
+
+
+def hvamp(p, outer_noise, inner_noise):
+    """Two latent layers; the prior of the outer one is what the encoder says of the pseudo-inputs."""
+    x, b, last = inputs(p["input"]), p["b0"], 4 * HIDDEN
+    value, other, opening, other_opening = (slice(at, at + HIDDEN) for at in range(0, last, HIDDEN))
+
+    def outer(values, gates):
+        moments = gate(values + b[value], gates + b[opening]) @ p["wo"] + p["bo"]
+        return moments[:, :LATENT], moments[:, LATENT:]
+
+    mean, logs = outer(x[:, value], x[:, opening])
+    z2 = mean + outer_noise * np.exp(logs / 2)
+    beside = gate(x[:, other] + b[other], x[:, other_opening] + b[other_opening])
+    joint = np.hstack([beside, gated(z2 @ p["wi"] + p["bi"])])
+    moments = gated(joint @ p["wj"] + p["bj"]) @ p["wm"] + p["bm"]
+    mean1, logs1 = moments[:, :LATENT], moments[:, LATENT:]
+    z1 = mean1 + inner_noise * np.exp(logs1 / 2)
+    given = gated(z2 @ p["wp"] + p["bp"]) @ p["wg"] + p["bg"]
+    mean0, logs0 = given[:, :LATENT], given[:, LATENT:]
+    inner = 0.5 * (logs0 - logs1 + (np.exp(logs1) + (mean1 - mean0) ** 2) / np.exp(logs0) - 1).sum()
+    means, all_logs = outer(p["pseudo"][:, :HIDDEN], p["pseudo"][:, HIDDEN:])
+    prior = np.array([np.prod(normal(z2, means[k], all_logs[k]), axis=1) for k in range(COMPONENTS)]).mean(axis=0)
+    divergence = inner + (np.log(normal(z2, mean, logs)).sum(axis=1) - np.log(prior)).sum()
+    both = np.hstack([gated(z1 @ p["w5"] + p["b5"]), gated(z2 @ p["w6"] + p["b6"])])
+    h = gated(both @ p["wl"] + p["bl"])
+    return softmax_loss(h @ p["items"].T + p["biases"]), BETA * divergence
+
+
 def gradient(loss, p, name):
     out = np.zeros(p[name].shape)
     flat, to = p[name].reshape(-1), out.reshape(-1)
@@ -128,13 +163,21 @@ def model(name, p, stacks, loss):
 print("/* SPDX-License-Identifier: Apache-2.0 */")
 print("/* Written by autoencoder.py beside this file. */")
 print(f"enum {{ GOLDEN_USERS = {USERS}, GOLDEN_ITEMS = {ITEMS}, GOLDEN_HIDDEN = {HIDDEN}, GOLDEN_LATENT = {LATENT} }};")
-print(f"enum {{ GOLDEN_SEED = {SEED} }};")
+print(f"enum {{ GOLDEN_SEED = {SEED}, GOLDEN_COMPONENTS = {COMPONENTS} }};")
 print(f"static const double golden_beta = {BETA}, golden_gamma = {GAMMA};")
 
 p = {"input": draw(ITEMS, LATENT), "b0": draw(LATENT), "items": draw(ITEMS, LATENT), "biases": draw(ITEMS)}
 model("dae", p, {"encoder": ["b0"]}, dae)
 
-noise = np.array([[normal_number(SEED, 27, 2 * n * LATENT + j) for j in range(LATENT)] for n in range(USERS)])
+
+
+def noise_of(layer):
+    return np.array(
+        [[normal_number(SEED, 27, (2 * n + layer) * LATENT + j) for j in range(LATENT)] for n in range(USERS)]
+    )
+
+
+noise = noise_of(0)
 p = {
     "input": draw(ITEMS, HIDDEN),
     "b0": draw(HIDDEN),
@@ -171,3 +214,42 @@ array("recvae_old_input", old["input"])
 array("recvae_old_encoder", np.concatenate([old[part].reshape(-1) for part in LAYERS]))
 p = recvae_parameters()
 model("recvae", p, {"encoder": LAYERS}, lambda p: recvae(p, noise, old))
+
+H2 = 2 * HIDDEN
+p = {
+    "input": draw(ITEMS, 2 * H2),
+    "b0": draw(2 * H2),
+    "wo": draw(HIDDEN, 2 * LATENT),
+    "bo": draw(2 * LATENT),
+    "wi": draw(LATENT, H2),
+    "bi": draw(H2),
+    "wj": draw(H2, H2),
+    "bj": draw(H2),
+    "wm": draw(HIDDEN, 2 * LATENT),
+    "bm": draw(2 * LATENT),
+    "wp": draw(LATENT, H2),
+    "bp": draw(H2),
+    "wg": draw(HIDDEN, 2 * LATENT),
+    "bg": draw(2 * LATENT),
+    "w5": draw(LATENT, H2),
+    "b5": draw(H2),
+    "w6": draw(LATENT, H2),
+    "b6": draw(H2),
+    "wl": draw(H2, H2),
+    "bl": draw(H2),
+    "pseudo": draw(COMPONENTS, H2),
+    "items": draw(ITEMS, HIDDEN),
+    "biases": draw(ITEMS),
+}
+stacks = {
+    "front": ["b0"],
+    "outer": ["wo", "bo"],
+    "inner": ["wi", "bi"],
+    "joint": ["wj", "bj", "wm", "bm"],
+    "prior": ["wp", "bp", "wg", "bg"],
+    "from_inner": ["w5", "b5"],
+    "from_outer": ["w6", "b6"],
+    "last": ["wl", "bl"],
+    "pseudo": ["pseudo"],
+}
+model("hvamp", p, stacks, lambda p: hvamp(p, noise, noise_of(1)))

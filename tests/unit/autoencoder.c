@@ -9,6 +9,7 @@
 #include "train/autoencoder/by_item.h"
 #include "train/autoencoder/chain.h"
 #include "train/autoencoder/gaussian.h"
+#include "train/autoencoder/hierarchy.h"
 #include "train/autoencoder/item_output.h"
 #include "train/autoencoder/sparse_input.h"
 
@@ -36,23 +37,32 @@ static void check(topn_status status)
         fail_msg("%s: %s", topn_status_name(status), topn_context_message(context));
 }
 
-#define NETWORK(form) CHAIN_NETWORK(form, )
-static const network_kind kinds[] = {NETWORK(CHAIN_PLAIN), NETWORK(CHAIN_NORMAL_PRIOR), NETWORK(CHAIN_COMPOSITE_PRIOR)};
+enum { PLAIN, NORMAL_PRIOR, COMPOSITE_PRIOR, TWO_LATENT_LAYERS, KINDS, MOST_STACKS = 9, MOST_WIDTH = 64 };
+static const network_kind kinds[] = {CHAIN_NETWORK(CHAIN_PLAIN, ), CHAIN_NETWORK(CHAIN_NORMAL_PRIOR, ),
+                                     CHAIN_NETWORK(CHAIN_COMPOSITE_PRIOR, ), HIERARCHY_NETWORK};
 
-/* What NumPy says of a form. */
+/* What NumPy says of a kind; of each of the network's arrays. */
 typedef struct golden {
     char *hidden;
-    const double *input, *d_input, *items, *d_items, *biases, *d_biases, *encoder, *d_encoder, *decoder, *d_decoder,
-        *losses;
+    const double *input, *d_input, *items, *d_items, *biases, *d_biases, *losses, *stacks[MOST_STACKS],
+        *d_stacks[MOST_STACKS];
 } golden;
-#define PARTS(name)                                                                                                    \
+#define TABLES(name)                                                                                                   \
     .input = name##_input, .d_input = name##_d_input, .items = name##_items, .d_items = name##_d_items,                \
-    .biases = name##_biases, .d_biases = name##_d_biases, .encoder = name##_encoder, .d_encoder = name##_d_encoder,    \
-    .losses = name##_losses
+    .biases = name##_biases, .d_biases = name##_d_biases, .losses = name##_losses
 static const golden expected[] = {
-    {.hidden = (char *)"", PARTS(dae)},
-    {.hidden = (char *)"5", PARTS(vae), .decoder = vae_decoder, .d_decoder = vae_d_decoder},
-    {.hidden = (char *)"5,5", PARTS(recvae)},
+    {.hidden = (char *)"", TABLES(dae), .stacks = {dae_encoder}, .d_stacks = {dae_d_encoder}},
+    {.hidden = (char *)"5",
+     TABLES(vae),
+     .stacks = {vae_encoder, vae_decoder},
+     .d_stacks = {vae_d_encoder, vae_d_decoder}},
+    {.hidden = (char *)"5,5", TABLES(recvae), .stacks = {recvae_encoder}, .d_stacks = {recvae_d_encoder}},
+    {.hidden = (char *)"5",
+     TABLES(hvamp),
+     .stacks = {hvamp_front, hvamp_outer, hvamp_inner, hvamp_joint, hvamp_prior, hvamp_from_inner, hvamp_from_outer,
+                hvamp_last, hvamp_pseudo},
+     .d_stacks = {hvamp_d_front, hvamp_d_outer, hvamp_d_inner, hvamp_d_joint, hvamp_d_prior, hvamp_d_from_inner,
+                  hvamp_d_from_outer, hvamp_d_last, hvamp_d_pseudo}},
 };
 
 /* A model of golden parameters. */
@@ -84,12 +94,19 @@ static void put(const double *from, size_t count, float *to)
         to[at] = (float)from[at];
 }
 
+static size_t values_of(const state_array *array)
+{
+    return array->rows * array->columns;
+}
+
 static void fixture_create(int form, fixture *out)
 {
     size_t first;
     *out = (fixture){.kind = &kinds[form], .of = &expected[form], .by = optimizer_find("sgd")};
-    out->params =
-        (autoencoder_params){.hidden = out->of->hidden, .latent = GOLDEN_LATENT, .beta_per_event = golden_gamma};
+    out->params = (autoencoder_params){.hidden = out->of->hidden,
+                                       .latent = GOLDEN_LATENT,
+                                       .beta_per_event = golden_gamma,
+                                       .pseudo_inputs = GOLDEN_COMPONENTS};
     check(out->kind->check(context, form, &out->params));
     out->kind->sizes(form, &out->params, &out->width, &out->outputs, &first);
     check(out->kind->create(context, form, &out->params, GOLDEN_USERS, GOLDEN_ITEMS, out->by, &out->network));
@@ -108,7 +125,7 @@ static void fixture_create(int form, fixture *out)
                               .in_total = GOLDEN_USERS,
                               .sample = true,
                               .threads = 2};
-    if (form == CHAIN_COMPOSITE_PRIOR) {
+    if (form == COMPOSITE_PRIOR) {
         put(recvae_old_input, GOLDEN_ITEMS * out->width, out->input.rows);
         sparse_input_gather(&out->input, &out->batch, out->input.rows, out->old_x);
         put(recvae_old_encoder, out->arrays[0].columns, out->arrays[0].values);
@@ -118,9 +135,8 @@ static void fixture_create(int form, fixture *out)
     put(out->of->input, GOLDEN_ITEMS * out->width, out->input.rows);
     put(out->of->items, GOLDEN_ITEMS * out->outputs, out->output.rows);
     put(out->of->biases, GOLDEN_ITEMS, out->output.biases);
-    put(out->of->encoder, out->arrays[0].columns, out->arrays[0].values);
-    if (out->of->decoder)
-        put(out->of->decoder, out->arrays[1].columns, out->arrays[1].values);
+    for (size_t array = 0; array < out->array_count; array++)
+        put(out->of->stacks[array], values_of(&out->arrays[array]), out->arrays[array].values);
 }
 
 static void fixture_clear(fixture *of)
@@ -160,7 +176,7 @@ static void is_stepped(const char *part, size_t count, const double *before, con
 static void test_golden(void **state)
 {
     (void)state;
-    for (int form = 0; form < 3; form++) {
+    for (int form = 0; form < KINDS; form++) {
         fixture of;
         double losses[2];
         fixture_create(form, &of);
@@ -169,9 +185,9 @@ static void test_golden(void **state)
             assert_true(fabs(losses[part] - of.of->losses[part]) < 1e-5 * (1 + fabs(of.of->losses[part])));
         is_stepped("items", GOLDEN_ITEMS * of.outputs, of.of->items, of.of->d_items, of.output.rows);
         is_stepped("biases", GOLDEN_ITEMS, of.of->biases, of.of->d_biases, of.output.biases);
-        is_stepped("encoder", of.arrays[0].columns, of.of->encoder, of.of->d_encoder, of.arrays[0].values);
-        if (of.of->decoder)
-            is_stepped("decoder", of.arrays[1].columns, of.of->decoder, of.of->d_decoder, of.arrays[1].values);
+        for (size_t array = 0; array < of.array_count; array++)
+            is_stepped(of.arrays[array].name, values_of(&of.arrays[array]), of.of->stacks[array],
+                       of.of->d_stacks[array], of.arrays[array].values);
         is_stepped("input", GOLDEN_ITEMS * of.width, of.of->input, of.of->d_input, of.input.rows);
         fixture_clear(&of);
     }
@@ -183,7 +199,7 @@ static void test_plain_without_regularisers(void **state)
     (void)state;
     fixture of;
     double losses[2];
-    fixture_create(CHAIN_NORMAL_PRIOR, &of);
+    fixture_create(NORMAL_PRIOR, &of);
     of.batch.sample = false;
     run(&of, 0, losses);
     assert_true(losses[1] == 0);
@@ -191,7 +207,7 @@ static void test_plain_without_regularisers(void **state)
     bool moved = false;
     for (size_t at = 0; at < GOLDEN_HIDDEN * 2 * GOLDEN_LATENT; at++) {
         const bool is_log = at % (2 * GOLDEN_LATENT) >= GOLDEN_LATENT;
-        const bool same = weights[at] == (float)of.of->encoder[GOLDEN_HIDDEN + at];
+        const bool same = weights[at] == (float)of.of->stacks[0][GOLDEN_HIDDEN + at];
         assert_true(!is_log || same);
         moved |= !same;
     }
@@ -199,14 +215,40 @@ static void test_plain_without_regularisers(void **state)
     fixture_clear(&of);
 }
 
+/* The same of two latent layers: what only priors and variances are made of does not move. */
+static void test_hierarchy_without_regularisers(void **state)
+{
+    (void)state;
+    fixture of;
+    double losses[2];
+    fixture_create(TWO_LATENT_LAYERS, &of);
+    of.batch.sample = false;
+    run(&of, 0, losses);
+    assert_true(losses[1] == 0);
+    for (size_t array = 0; array < of.array_count; array++) {
+        const state_array *at = &of.arrays[array];
+        const bool of_prior = strcmp(at->name, "prior") == 0 || strcmp(at->name, "pseudo-inputs") == 0,
+                   of_moments = strcmp(at->name, "outer") == 0;
+        bool moved = false;
+        for (size_t place = 0; place < values_of(at); place++) {
+            const bool same = at->values[place] == (float)of.of->stacks[array][place];
+            assert_true(same || !of_prior);
+            assert_true(same || !of_moments || place % (2 * GOLDEN_LATENT) < GOLDEN_LATENT);
+            moved |= !same;
+        }
+        assert_true(moved != of_prior);
+    }
+    fixture_clear(&of);
+}
+
 /* The model's layers give what training's do where nothing is drawn or dropped. */
 static void test_export(void **state)
 {
     (void)state;
-    for (int form = 0; form < 3; form++) {
+    for (int form = 0; form < KINDS; form++) {
         fixture of;
         network_layers layers = {0};
-        float scratch[256], out[GOLDEN_HIDDEN];
+        float scratch[256], out[MOST_WIDTH];
         fixture_create(form, &of);
         of.batch.sample = false;
         sparse_input_forward(&of.input, &of.batch, of.x);
@@ -219,7 +261,8 @@ static void test_export(void **state)
             for (size_t j = 0; j < of.outputs; j++)
                 assert_true(fabsf(out[j] - of.h[n * of.outputs + j]) < 1e-5f);
         }
-        memset(of.arrays[0].values, 0, of.arrays[0].columns * sizeof(float));
+        for (size_t array = 0; array < of.array_count; array++)
+            memset(of.arrays[array].values, 0, values_of(&of.arrays[array]) * sizeof(float));
         assert_true(of.kind->take(of.network, &layers));
         of.kind->forward(of.network, &of.batch, of.x, of.h);
         for (size_t j = 0; j < of.outputs; j++)
@@ -294,7 +337,7 @@ static void test_dropout(void **state)
     enum { PASSES = 2000 };
     fixture of;
     uint64_t kept = 0;
-    fixture_create(CHAIN_PLAIN, &of);
+    fixture_create(PLAIN, &of);
     of.input.dropout = 0.25;
     of.batch.drop = true;
     for (uint64_t pass = 0; pass < PASSES; pass++) {
@@ -382,7 +425,7 @@ int main(void)
         cmocka_unit_test(test_golden),      cmocka_unit_test(test_plain_without_regularisers),
         cmocka_unit_test(test_export),      cmocka_unit_test(test_standard_normal),
         cmocka_unit_test(test_likelihoods), cmocka_unit_test(test_dropout),
-        cmocka_unit_test(test_by_item),
+        cmocka_unit_test(test_by_item),     cmocka_unit_test(test_hierarchy_without_regularisers),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

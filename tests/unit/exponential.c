@@ -62,6 +62,25 @@ static void logarithm_equals_libm_over_its_range(void **state)
     assert_true(fabs((double)log_one_plus(1.0f) / log(2) - 1) < 3e-7);
 }
 
+static void logistic_and_tanh_equal_libm(void **state)
+{
+    (void)state;
+    double worst = 0, worst_logistic = 0;
+    for (int sign = -1; sign <= 1; sign += 2)
+        for (float size = FLT_MIN; size < 87.0f; size = next_of(size, 1009)) {
+            const float x = (float)sign * size;
+            worst = fmax(worst, fabs((double)hyperbolic_tangent(x) / tanh((double)x) - 1));
+            worst_logistic = fmax(worst_logistic, fabs((double)logistic(x) * (1 + exp(-(double)x)) - 1));
+        }
+    assert_true(worst < 5e-7 && worst > 1e-9);
+    assert_true(worst_logistic < 5e-7 && worst_logistic > 1e-9);
+    assert_true(hyperbolic_tangent(0.0f) == 0.0f);
+    assert_true(hyperbolic_tangent(INFINITY) == 1.0f && hyperbolic_tangent(-INFINITY) == -1.0f);
+    assert_true(hyperbolic_tangent(1e30f) == 1.0f && isnan(hyperbolic_tangent(NAN)));
+    assert_true(logistic(INFINITY) == 1.0f && logistic(-INFINITY) == 0.0f && isnan(logistic(NAN)));
+    assert_true(logistic(30.0f) == 1.0f); /* an open gate lets all through: train/autoencoder/hierarchy_model.c */
+}
+
 /* The lanes are those that sums.h promises: this loop, compiled for the oldest processor, has the same bits. */
 static void sums_are_made_in_sixteen_lanes(void **state)
 {
@@ -91,9 +110,8 @@ static void sums_are_made_in_sixteen_lanes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exponential_equals_libm_over_its_range),
-        cmocka_unit_test(exponential_of_what_has_no_place),
-        cmocka_unit_test(logarithm_equals_libm_over_its_range),
+        cmocka_unit_test(exponential_equals_libm_over_its_range), cmocka_unit_test(exponential_of_what_has_no_place),
+        cmocka_unit_test(logarithm_equals_libm_over_its_range),   cmocka_unit_test(logistic_and_tanh_equal_libm),
         cmocka_unit_test(sums_are_made_in_sixteen_lanes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

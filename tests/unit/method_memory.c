@@ -33,8 +33,8 @@ static topn_options *small_options(topn_context *context, const char *name)
     if (topn_options_has(options, "k"))
         assert_int_equal(topn_options_set(context, options, "k", "3"), TOPN_OK);
     /* What fails does so at any size; the larger ones would take minutes under a sanitizer. */
-    static const char *const small[][2] = {{"sweeps", "2"}, {"factors", "3"}, {"latent", "3"},
-                                           {"hidden", "4"}, {"batch", "8"},   {"negatives", "2"}};
+    static const char *const small[][2] = {{"sweeps", "2"}, {"factors", "3"},   {"latent", "3"},       {"hidden", "4"},
+                                           {"batch", "8"},  {"negatives", "2"}, {"pseudo-inputs", "3"}};
     for (size_t index = 0; index < sizeof small / sizeof *small && method_find(name)->train_iterated; index++)
         if (topn_options_has(options, small[index][0]))
             assert_int_equal(topn_options_set(context, options, small[index][0], small[index][1]), TOPN_OK);

@@ -32,7 +32,6 @@ typedef struct autoencoder_params {
     int64_t encoder_passes, decoder_passes;
     bool alternating;
     int64_t pseudo_inputs;
-    bool gated;
     bool keep_histories, keep_users;
     iteration_params iteration;
 } autoencoder_params;

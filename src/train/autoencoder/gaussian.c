@@ -45,3 +45,20 @@ double gaussian_divergence(size_t latent, const float *moments, double factor, f
     }
     return sum / 2;
 }
+
+double gaussian_divergence_from(size_t latent, const float *moments, const float *other, double factor, float *d,
+                                float *d_other)
+{
+    const float *logs = moments + latent, *other_logs = other + latent;
+    double sum = 0;
+    for (size_t j = 0; j < latent; j++) {
+        const double away = (double)moments[j] - (double)other[j], precision = exp(-(double)other_logs[j]),
+                     ratio = exp((double)logs[j] - (double)other_logs[j]), square = away * away * precision;
+        sum += (double)other_logs[j] - (double)logs[j] + ratio + square - 1;
+        d[j] += (float)(factor * away * precision);
+        d[latent + j] += (float)(factor * 0.5 * (ratio - 1));
+        d_other[j] -= (float)(factor * away * precision);
+        d_other[latent + j] += (float)(factor * 0.5 * (1 - ratio - square));
+    }
+    return sum / 2;
+}

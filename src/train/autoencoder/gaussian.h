@@ -18,5 +18,9 @@ void gaussian_pull(const user_batch *batch, size_t latent, const float *moments,
 /* KL(N(μ, σ²) ‖ N(0, 1)) = ½ Σ_j (σ_j² + μ_j² − 1 − v_j) of one row of moments; d [2L] += factor times its derivatives.
  */
 double gaussian_divergence(size_t latent, const float *moments, double factor, float *d);
+/* The same from another Gaussian N(μ', σ'²) in place of the standard one: ½ Σ_j (v'_j − v_j + (σ_j² + (μ_j −
+ * μ'_j)²)/σ'_j² − 1); d_other [2L] += factor times the derivatives by its moments. */
+double gaussian_divergence_from(size_t latent, const float *moments, const float *other, double factor, float *d,
+                                float *d_other);
 
 #endif

@@ -182,8 +182,8 @@ static void put_outputs(const layer_stack *stack, layer_workspace *workspace, si
     const float *z = at->z + row * at->columns;
     float *h = at->h + row * at->outputs;
     activate(made->activation, at->outputs, z, h);
-    for (size_t unit = 0; made->gated && unit < at->outputs; unit++)
-        h[unit] *= sigmoid(z[at->outputs + unit]);
+    if (made->gated)
+        gate(at->outputs, z + at->outputs, h);
     if (at->unit)
         normalize_row(made, at->outputs, h, at->unit + row * at->outputs, &at->inverse[row]);
     if (at->kept && workspace->training)
@@ -240,19 +240,12 @@ static void pull_normal(const dense_layer *made, size_t count, const float *dh, 
 /* dz in place of z of one row, from da, which is overwritten. */
 static void pull_activation(const dense_layer *made, size_t outputs, float *da, float *z)
 {
-    if (!made->gated) {
-        activation_backward(made->activation, outputs, z, da);
-        memcpy(z, da, outputs * sizeof *z);
+    if (made->gated) {
+        gate_backward(made->activation, outputs, z, da);
         return;
     }
-    for (size_t unit = 0; unit < outputs; unit++) {
-        const float gate = sigmoid(z[outputs + unit]);
-        float open = da[unit] * gate, value;
-        activate(made->activation, 1, &z[unit], &value);
-        activation_backward(made->activation, 1, &z[unit], &open);
-        z[outputs + unit] = da[unit] * value * gate * (1.0f - gate);
-        z[unit] = open;
-    }
+    activation_backward(made->activation, outputs, z, da);
+    memcpy(z, da, outputs * sizeof *z);
 }
 
 /* dz of a tile, whose dh are there, and what goes on to the layers before and to dx. */
