@@ -4,12 +4,14 @@
  * thread): the samplers kernel and fourier against the number of items, which they should follow as its logarithm, and
  * two-pass against its candidates M, which it should follow as a line. All with --factors 64 and random data; each
  * figure is the least of three runs. A context's draws share the masses of nodes near the root, so there is one each
- * here; a node is d²·2 bytes, so that nodes of large catalogues come from slower memory than those of small ones.
+ * here.
  *
- * usage: samplers [MOST_ITEMS]        (100000; the catalogues are 1000, 3162, 10000, … up to it)
+ * usage: samplers [MOST_ITEMS]        (1000000; the catalogues are 1000, 1778, 3162, … up to it)
  *
  * Below each table stand both fits by least squares, a + b·ln x and a + b·x, with the share of the variance that each
- * explains, and the exponent of the best power of x.
+ * explains, and the exponent of the best power of x. A draw looks at two nodes of 2·d² bytes on every level of the
+ * tree, so a level of a tree that a cache holds costs less than one of a tree that none does: catalogues of
+ * BEYOND_CACHES items on, whose every further level is as slow as the last, are fitted apart.
  */
 #include <topn/topn.h>
 
@@ -18,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { USERS = 5000, HISTORY = 8, RUNS = 3, MOST_POINTS = 16 };
+enum { USERS = 5000, HISTORY = 8, RUNS = 3, MOST_POINTS = 24, BEYOND_CACHES = 30000 };
 
 static topn_context *context;
 
@@ -107,7 +109,7 @@ static double fit(size_t count, const double *x, const double *y, double *a, dou
     return xy * xy / (xx * yy);
 }
 
-static void report_fits(const char *name, size_t count, const double *x, const double *y)
+static void report_fits(const char *of, const char *name, size_t count, const double *x, const double *y)
 {
     double logs[MOST_POINTS], log_y[MOST_POINTS], a, b, exponent;
     for (size_t n = 0; n < count; n++) {
@@ -115,7 +117,7 @@ static void report_fits(const char *name, size_t count, const double *x, const d
         log_y[n] = log(y[n]);
     }
     double explained = fit(count, logs, y, &a, &b);
-    printf("  %.3g + %.3g ln %s: %.1f %% of the variance\n", a, b, name, 100 * explained);
+    printf("%s\n  %.3g + %.3g ln %s: %.1f %% of the variance\n", of, a, b, name, 100 * explained);
     explained = fit(count, x, y, &a, &b);
     printf("  %.3g + %.3g %s: %.1f %%\n", a, b, name, 100 * explained);
     fit(count, logs, log_y, &a, &exponent);
@@ -124,10 +126,10 @@ static void report_fits(const char *name, size_t count, const double *x, const d
 
 static void by_items(const char *sampler, double most)
 {
-    double x[MOST_POINTS], y[MOST_POINTS];
+    double x[MOST_POINTS] = {0}, y[MOST_POINTS] = {0};
     size_t count = 0;
     printf("%s, one draw for each of %d positives\n   items  us/draw  refresh s\n", sampler, USERS * HISTORY);
-    for (double items = 1000; items <= 1.001 * most && count < MOST_POINTS; items *= sqrt(10)) {
+    for (double items = 1000; items <= 1.001 * most && count < MOST_POINTS; items *= sqrt(sqrt(10))) {
         topn_data *data = make_data((uint32_t)lround(items));
         double draws, refresh;
         const double seconds = measure(data, sampler, "1", "64", &draws, &refresh);
@@ -137,12 +139,17 @@ static void by_items(const char *sampler, double most)
         fflush(stdout);
         topn_data_free(data);
     }
-    report_fits("items", count, x, y);
+    size_t cold = 0;
+    while (cold < count && x[cold] < BEYOND_CACHES)
+        cold++;
+    report_fits("all sizes", "items", count, x, y);
+    if (count - cold > 2)
+        report_fits("trees beyond the caches", "items", count - cold, x + cold, y + cold);
 }
 
 static void by_candidates(void)
 {
-    double x[MOST_POINTS], y[MOST_POINTS];
+    double x[MOST_POINTS] = {0}, y[MOST_POINTS] = {0};
     size_t count = 0;
     topn_data *data = make_data(20000);
     printf("two-pass, 20000 items, 8 of M candidates for each of %d positives\n       M  us/positive\n",
@@ -158,12 +165,12 @@ static void by_candidates(void)
         fflush(stdout);
     }
     topn_data_free(data);
-    report_fits("M", count, x, y);
+    report_fits("all", "M", count, x, y);
 }
 
 int main(int count, char **arguments)
 {
-    const double most = count > 1 ? strtod(arguments[1], NULL) : 100000;
+    const double most = count > 1 ? strtod(arguments[1], NULL) : 1000000;
     if (count > 2 || !(most >= 10000 && most <= 4e9)) {
         fprintf(stderr, "usage: samplers [MOST_ITEMS]        at least 10000\n");
         return 2;

@@ -96,6 +96,8 @@ topn_status sampling_tree_create(topn_context *context, const sampling_view *vie
     TRY(ALLOCATE_ZEROED(context, out->items * out->dimensions, &out->rows));
     TRY(ALLOCATE_ZEROED(context, nodes * width, &out->sums));
     TRY(ALLOCATE_ZEROED(context, nodes, &out->weights));
+    memory_prefer_large_pages(out->rows, out->items * out->dimensions * sizeof *out->rows);
+    memory_prefer_large_pages(out->sums, nodes * width * sizeof *out->sums);
 done:
     return status;
 }
