@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sampled training: positives per second, sweep by sweep, for the pairs of Bayesian personalised ranking, for WARP and
- * for sampled softmax, reproducible and with --hogwild, against what the machine could do in the same run: bytes of
- * parameters that a positive moves over the bandwidth of memory, or flops over the rate of matrix products.
+ * Sampled training: positives per second, sweep by sweep, for the pairs of Bayesian personalised ranking, for WARP of
+ * at most ten rounds and for sampled softmax, reproducible and with --hogwild, against what the machine could do in the
+ * same run: bytes of parameters that a positive moves over the bandwidth of memory, or flops over the rate of matrix
+ * products.
  *
- * usage: sampled DATA [FACTORS…]      (64 128)
+ * usage: sampled DATA [FACTORS [WAY]]      (64 and 128, all ways; else those whose name begins with WAY)
  *
  * "topn generate --like ml20m -o DATA" makes the shape of MovieLens 20M. Bytes of a positive: its three rows (of WARP
  * and of pairs) are read for the scores, and read and written for the step, with their optimiser's state. The first of
@@ -88,8 +89,8 @@ static const way ways[] = {
     {"pairs, sgd, hogwild", "bpr", "optimizer=sgd hogwild=true", 3, 0, 0},
     {"pairs, adagrad", "bpr", "optimizer=adagrad", 3, 0, 1},
     {"pairs, adagrad, hogwild", "bpr", "optimizer=adagrad hogwild=true", 3, 0, 1},
-    {"warp", "warp", "optimizer=adagrad", 3, 0, 1},
-    {"warp, hogwild", "warp", "optimizer=adagrad hogwild=true", 3, 0, 1},
+    {"warp", "warp", "optimizer=adagrad most-rounds=10", 3, 0, 1},
+    {"warp, hogwild", "warp", "optimizer=adagrad most-rounds=10 hogwild=true", 3, 0, 1},
     {"sampled softmax, 1024 shared", "sampled-softmax", "negatives=1024", 0, 6 * 1024, 1},
 };
 
@@ -154,19 +155,21 @@ int main(int count, char **arguments)
     static const char *const standard[] = {"64", "128"};
     topn_data *data;
     double products = 0;
-    if (count < 2) {
-        fprintf(stderr, "usage: sampled DATA [FACTORS…]\n");
+    if (count < 2 || count > 4) {
+        fprintf(stderr, "usage: sampled DATA [FACTORS [WAY]]\n");
         return 2;
     }
+    const char *const wanted = count > 3 ? arguments[3] : "";
     check(topn_context_create(&context));
     check(topn_data_read(context, arguments[1], NULL, &data));
     check(topn_doctor(context, keep_rate, &products));
     const double memory = memory_rate();
     printf("memory %.1f GB/s, matrix products %.0f GFLOP/s\n", 1e-9 * memory, products);
     fflush(stdout);
-    for (size_t at = 0; at < (count > 2 ? (size_t)count - 2 : 2); at++)
+    for (size_t at = 0; at < (count > 2 ? 1 : 2); at++)
         for (size_t how = 0; how < sizeof ways / sizeof *ways; how++)
-            run(data, &ways[how], count > 2 ? arguments[at + 2] : standard[at], memory, products);
+            if (strncmp(ways[how].label, wanted, strlen(wanted)) == 0)
+                run(data, &ways[how], count > 2 ? arguments[2] : standard[at], memory, products);
     topn_data_free(data);
     topn_context_free(context);
     return 0;
