@@ -73,6 +73,20 @@ void memory_prefer_large_pages(void *block, size_t bytes)
         (void)madvise((void *)first, last - first, MADV_HUGEPAGE);
 }
 
+topn_status memory_allocate_table(topn_context *context, size_t count, size_t size, void *out)
+{
+    enum { LINE = 64 };
+    const size_t bytes = checked_bytes(count, size);
+    void *block = NULL;
+    if (bytes == SIZE_MAX || injected_failure() || posix_memalign(&block, LINE, bytes) != 0)
+        block = NULL;
+    memcpy(out, &block, sizeof block);
+    if (!block)
+        return fail_memory(context, bytes);
+    memory_prefer_large_pages(block, bytes);
+    return TOPN_OK;
+}
+
 topn_status memory_copy_text(topn_context *context, const char *text, char **out)
 {
     *out = NULL;

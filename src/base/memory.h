@@ -17,11 +17,15 @@ topn_status memory_resize(topn_context *context, size_t count, size_t size, void
 /* Advice to the system that all of a block will be used in no order: large pages come faster, and finding rows of a
  * table in them takes less. */
 void memory_prefer_large_pages(void *block, size_t bytes);
+/* Memory of a table whose rows are read in no order: it begins with a cache line, so that rows of whole lines take no
+ * more of them than they must, and comes in large pages. Not zeroed. */
+topn_status memory_allocate_table(topn_context *context, size_t count, size_t size, void *out);
 /* A copy of text; NULL gives NULL. */
 topn_status memory_copy_text(topn_context *context, const char *text, char **out);
 
 #define ALLOCATE(context, count, pointer) memory_allocate(context, count, sizeof **(pointer), pointer)
 #define ALLOCATE_ZEROED(context, count, pointer) memory_allocate_zeroed(context, count, sizeof **(pointer), pointer)
+#define ALLOCATE_TABLE(context, count, pointer) memory_allocate_table(context, count, sizeof **(pointer), pointer)
 #define RESIZE(context, count, pointer) memory_resize(context, count, sizeof **(pointer), pointer)
 
 /* Bytes that may be used: the least of --memory, the cgroup's limit and the machine's available memory. */

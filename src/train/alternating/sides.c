@@ -149,8 +149,7 @@ static topn_status draw_table(topn_context *context, uint64_t table, size_t rows
     const size_t width = factors + (biases ? 1 : 0);
     const double deviation = scale / sqrt((double)factors);
     *out = (dense_matrix){.rows = rows, .columns = width};
-    TRY(ALLOCATE(context, (rows + 1) * width, &out->values));
-    memory_prefer_large_pages(out->values, rows * width * sizeof *out->values);
+    TRY(ALLOCATE_TABLE(context, (rows + 1) * width, &out->values));
 #pragma omp parallel for schedule(static) num_threads(context->threads)
     for (size_t row = 0; row < rows; row++) {
         float *values = out->values + row * width;

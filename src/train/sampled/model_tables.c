@@ -14,8 +14,7 @@ topn_status random_table(topn_context *context, size_t number, const char *name,
                          const sampled_params *params, double l2, float **values, parameter_table *out)
 {
     topn_status status;
-    TRY(ALLOCATE(context, rows * width, values));
-    memory_prefer_large_pages(*values, rows * width * sizeof **values); /* before its pages are there */
+    TRY(ALLOCATE_TABLE(context, rows * width, values));
     draw_parameters(context, number, *values, rows, width, (size_t)params->factors, params->init_scale);
     *out = (parameter_table){.values = *values, .rows = rows, .width = width, .l2 = l2};
     snprintf(out->name, sizeof out->name, "%s", name);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/vector.h"
@@ -18,10 +19,9 @@ topn_status parameter_table_create_state(topn_context *context, const optimizer 
     topn_status status = TOPN_OK;
     const size_t values = table->rows * table->width;
     for (int array = 0; array < by->arrays; array++) {
-        TRY(ALLOCATE_ZEROED(context, values, &table->state[array]));
-        memory_prefer_large_pages(table->state[array], values * sizeof(float));
+        TRY(ALLOCATE_TABLE(context, values, &table->state[array]));
+        memset(table->state[array], 0, values * sizeof(float));
     }
-    memory_prefer_large_pages(table->values, values * sizeof(float));
 done:
     if (status != TOPN_OK)
         parameter_table_clear(table);

@@ -141,13 +141,12 @@ static topn_status index_taken(topn_context *context, positive_list *list)
     positive_memory *memory = list->owned;
     const uint64_t entries = list->taken.indptr[list->taken.rows], count = (entries + TAKEN_STEP - 1) / TAKEN_STEP;
     const bool are_pairs = list->pairs.indices == list->taken.indices;
-    TRY(ALLOCATE(context, entries + TAKEN_STEP, &memory->taken));
-    memory_prefer_large_pages(memory->taken, entries * sizeof *memory->taken);
-    uint32_t *const taken = memory->taken + -((uintptr_t)memory->taken / sizeof *taken) % TAKEN_STEP;
-    memcpy(taken, list->taken.indices, entries * sizeof *taken);
-    list->taken.indices = taken;
+    TRY(ALLOCATE_TABLE(context, entries, &memory->taken));
+    if (entries)
+        memcpy(memory->taken, list->taken.indices, entries * sizeof *memory->taken);
+    list->taken.indices = memory->taken;
     if (are_pairs)
-        list->pairs.indices = taken;
+        list->pairs.indices = memory->taken;
     TRY(ALLOCATE_ZEROED(context, count + TAKEN_STEP, &list->guide));
     for (uint64_t at = 0; at < count; at++)
         list->guide[at] = list->taken.indices[at * TAKEN_STEP];
@@ -165,8 +164,7 @@ static topn_status create_order(topn_context *context, positive_list *list)
         TRY(ALLOCATE(context, (size_t)pairs->rows + 1, &memory->starts));
         return status;
     }
-    TRY(ALLOCATE(context, list->count, &memory->events));
-    memory_prefer_large_pages(memory->events, list->count * sizeof *memory->events);
+    TRY(ALLOCATE_TABLE(context, list->count, &memory->events));
     for (uint32_t row = 0; row < pairs->rows; row++)
         for (uint64_t at = pairs->indptr[row]; at < pairs->indptr[row + 1]; at++)
             memory->events[at] = (event_pair){row, pairs->indices[at]};

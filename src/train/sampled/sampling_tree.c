@@ -93,11 +93,9 @@ topn_status sampling_tree_create(topn_context *context, const sampling_view *vie
     out->leaf = leaf_of(leaf, out->dimensions, out->items);
     out->leaves = (out->items - 1) / out->leaf + 1;
     const size_t nodes = 2 * (size_t)out->leaves - 1;
-    TRY(ALLOCATE_ZEROED(context, out->items * out->dimensions, &out->rows));
-    TRY(ALLOCATE_ZEROED(context, nodes * width, &out->sums));
+    TRY(ALLOCATE_TABLE(context, out->items * out->dimensions, &out->rows));
+    TRY(ALLOCATE_TABLE(context, nodes * width, &out->sums));
     TRY(ALLOCATE_ZEROED(context, nodes, &out->weights));
-    memory_prefer_large_pages(out->rows, out->items * out->dimensions * sizeof *out->rows);
-    memory_prefer_large_pages(out->sums, nodes * width * sizeof *out->sums);
 done:
     return status;
 }

@@ -42,11 +42,11 @@ static topn_status create_threads(topn_context *context, const step_setup *setup
         TRY(ALLOCATE(context, m, &own->pulls));
         TRY(ALLOCATE(context, m, &own->weights));
         TRY(ALLOCATE(context, m, &own->ranks));
-        TRY(ALLOCATE(context, team->stride, &own->phi));
-        TRY(ALLOCATE(context, team->context_stride, &own->d_phi));
+        TRY(ALLOCATE_TABLE(context, team->stride, &own->phi));
+        TRY(ALLOCATE_TABLE(context, team->context_stride, &own->d_phi));
         TRY(ALLOCATE(context, 1 + m, &own->item_pulls));
         TRY(ALLOCATE(context, 1 + m, &own->notes));
-        TRY(ALLOCATE(context, team->stride + team->context_stride, &own->gradient));
+        TRY(ALLOCATE_TABLE(context, team->stride + team->context_stride, &own->gradient));
         const size_t scratch = !setup->shared && setup->sampler->scratch_bytes
                                    ? setup->sampler->scratch_bytes(setup->state, (uint32_t)m)
                                    : 0;
@@ -99,13 +99,13 @@ static topn_status create_examples(topn_context *context, const step_setup *setu
     for (uint32_t n = 0; n < team->drawn_count; n++)
         TRY(create_drawn(context, setup, team, &team->drawn[n]));
     TRY(ALLOCATE(context, batch, &team->touched));
-    TRY(ALLOCATE(context, batch * stride, &team->phi));
+    TRY(ALLOCATE_TABLE(context, batch * stride, &team->phi));
     if (other == stride)
         team->context_rows = team->phi;
     else
-        TRY(ALLOCATE(context, batch * other, &team->context_rows));
+        TRY(ALLOCATE_TABLE(context, batch * other, &team->context_rows));
     TRY(ALLOCATE_ZEROED(context, batch, &team->context_bias));
-    TRY(ALLOCATE(context, batch * (stride > other ? stride : other), &team->d_phi));
+    TRY(ALLOCATE_TABLE(context, batch * (stride > other ? stride : other), &team->d_phi));
     TRY(ALLOCATE_ZEROED(context, batch * each, &team->pulls));
     TRY(ALLOCATE(context, batch * each, &team->example_of));
     for (size_t n = 0; n < batch * each; n++)

@@ -72,8 +72,8 @@ static topn_status create_view(topn_context *context, trainer *at)
     const tower *items = &at->towers.items;
     sampling_view *view = &at->setup.view;
     if (!tower_is_plain(items)) {
-        TRY(ALLOCATE_ZEROED(context, items->entities * items->stride, &at->snapshot));
-        memory_prefer_large_pages(at->snapshot, items->entities * items->stride * sizeof(float));
+        TRY(ALLOCATE_TABLE(context, items->entities * items->stride, &at->snapshot));
+        memset(at->snapshot, 0, items->entities * items->stride * sizeof(float));
     }
     *view = (sampling_view){
         .positives = &at->towers.positives,
