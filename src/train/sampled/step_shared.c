@@ -13,9 +13,19 @@
 #include "train/sampled/step_team.h"
 
 enum {
-    TILE_ROWS = 32,    /* examples of a task */
-    TILE_COLUMNS = 128 /* shared negatives of a task */
+    TASKS = 16, /* of a product: for as many threads to share, unless tiles would be smaller than these or larger */
+    LEAST_ROWS = 32, /* examples */
+    MOST_ROWS = 128,
+    LEAST_COLUMNS = 128, /* shared negatives */
+    MOST_COLUMNS = 512
 };
+
+/* Products pack the whole other matrix for every tile, so that large ones cost less. */
+static uint32_t tile_size(uint32_t whole, uint32_t least, uint32_t most)
+{
+    const uint32_t share = (whole / TASKS + least - 1) / least * least;
+    return share < least ? least : share > most ? most : share;
+}
 
 /* Draws them, and lists which places have the same item. */
 static void draw(const step_setup *setup, step_team *team)
@@ -154,17 +164,18 @@ topn_status step_shared(topn_context *context, const step_setup *setup, step_tea
     const int saved = threads_serial_blas_begin();
     for (uint32_t first = 0; first < examples; first += team->shared_rows) {
         const uint32_t rows = examples - first < team->shared_rows ? examples - first : team->shared_rows,
-                       tiles = (rows + TILE_ROWS - 1) / TILE_ROWS,
-                       columns = (uint32_t)((count + TILE_COLUMNS - 1) / TILE_COLUMNS);
+                       tile_rows = tile_size(rows, LEAST_ROWS, MOST_ROWS), tiles = (rows + tile_rows - 1) / tile_rows,
+                       tile_columns = tile_size((uint32_t)count, LEAST_COLUMNS, MOST_COLUMNS),
+                       columns = ((uint32_t)count + tile_columns - 1) / tile_columns;
 #pragma omp parallel for num_threads(team->threads) schedule(dynamic, 1)
         for (uint32_t tile = 0; tile < tiles; tile++) {
-            const uint32_t begin = tile * TILE_ROWS, end = rows - begin < TILE_ROWS ? rows : begin + TILE_ROWS;
+            const uint32_t begin = tile * tile_rows, end = rows - begin < tile_rows ? rows : begin + tile_rows;
             judge_rows(setup, team, psi, first + begin, first + end, team->shared_scores + begin * count);
         }
 #pragma omp parallel for num_threads(team->threads) schedule(dynamic, 1)
         for (uint32_t tile = 0; tile < columns; tile++) {
-            const size_t begin = (size_t)tile * TILE_COLUMNS,
-                         width = count - begin < TILE_COLUMNS ? count - begin : TILE_COLUMNS;
+            const size_t begin = (size_t)tile * tile_columns,
+                         width = count - begin < tile_columns ? count - begin : tile_columns;
             tile_multiply_left_transposed(width, stride, rows, team->shared_scores + begin, count,
                                           team->phi + first * stride, first ? 1 : 0,
                                           team->shared_d_psi + begin * stride);
