@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * e^x, ln(1 + x), 1/(1 + e^−x) and tanh x in single precision, as plain arithmetic without branches or calls, so that loops over them become
- * vector code. The same bits whatever the width of the vectors.
+ * e^x, ln(1 + x), 1/(1 + e^−x) and tanh x in single precision, as plain arithmetic without branches or calls, so that
+ * loops over them become vector code. The same bits whatever the width of the vectors.
  */
 #ifndef TOPN_NUMERIC_EXPONENTIAL_H
 #define TOPN_NUMERIC_EXPONENTIAL_H
