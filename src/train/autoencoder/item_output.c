@@ -79,6 +79,13 @@ static size_t rows_of(const item_output *output, size_t block)
     return left < output->block ? left : output->block;
 }
 
+VECTOR_CLONES
+static void add_row(float *restrict target, const float *restrict row, float factor, size_t count)
+{
+    for (size_t at = 0; at < count; at++)
+        target[at] += factor * row[at];
+}
+
 double item_output_forward(item_output *output, const user_batch *batch, const float *h, likelihood kind, double scale)
 {
     const size_t items = output->items, width = output->width;
@@ -86,9 +93,7 @@ double item_output_forward(item_output *output, const user_batch *batch, const f
 #pragma omp parallel for num_threads(batch->threads) schedule(dynamic, 1) if (batch->threads > 1)
     for (size_t block = 0; block < output->blocks; block++) {
         const size_t begin = block * output->block, rows = rows_of(output, block);
-        for (size_t n = 0; n < batch->count; n++)
-            memcpy(output->scores + n * items + begin, output->biases + begin, rows * sizeof(float));
-        tile_product(false, true, batch->count, rows, width, h, width, output->rows + begin * width, width, 1.0f,
+        tile_product(false, true, batch->count, rows, width, h, width, output->rows + begin * width, width, 0.0f,
                      output->scores + begin, items);
     }
     threads_serial_blas_end(saved);
@@ -96,16 +101,11 @@ double item_output_forward(item_output *output, const user_batch *batch, const f
     for (size_t n = 0; n < batch->count; n++) {
         size_t length;
         const uint32_t *taken = batch_history(batch, n, &length);
+        if (!output->unbiased) /* here, where a row stays in the cache for what follows */
+            add_row(output->scores + n * items, output->biases, 1.0f, items);
         output->losses[n] = likelihood_row(kind, output->scores + n * items, items, taken, length, scale);
     }
     return sum_doubles(output->losses, batch->count);
-}
-
-VECTOR_CLONES
-static void add_row(float *restrict target, const float *restrict row, float factor, size_t count)
-{
-    for (size_t at = 0; at < count; at++)
-        target[at] += factor * row[at];
 }
 
 /* One step of a block's rows and biases. */
