@@ -30,6 +30,9 @@ typedef struct shape {
 static const shape shapes[] = {
     {"mult-dae", 200, 0, 1, 0},
     {"mult-vae", 600, 600 * 400 + 200 * 600, 1, 0},
+    /* Five pseudo-inputs for a user of a batch go through the layer of the means; what compares users with them is not
+     * counted. */
+    {"hvamp", 600, 600 * 400 * (1 + 5) + 4 * 200 * 1200 + 2 * 1200 * 1200 + 2 * 600 * 400, 1, 0},
     {"recvae", 200, 4 * 600 * 600 + 600 * 400, 3, 1},
 };
 
@@ -149,7 +152,7 @@ int main(int count, char **arguments)
         if (strcmp(shapes[at].method, method) == 0)
             found = &shapes[at];
     if (!found || !items || !users) {
-        fprintf(stderr, "usage: autoencoders [mult-dae|mult-vae|recvae [ITEMS [USERS]]]\n");
+        fprintf(stderr, "usage: autoencoders [mult-dae|mult-vae|hvamp|recvae [ITEMS [USERS]]]\n");
         return 2;
     }
     if (topn_context_create(&context) != TOPN_OK)

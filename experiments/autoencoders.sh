@@ -8,7 +8,7 @@
 #   experiments/autoencoders.sh DATA METHOD OPTION…       one row, such as: mult-vae --batch 100 --beta 0.3
 #
 # Each row takes the setting that is best by NDCG@100 on the validation users, out of a few that stand here: ridges of the
-# linear models, β of mult-vae, γ of recvae. Sweeps end by early stopping on the same users. READER="--min-weight 4" takes
+# linear models, β of mult-vae and hvamp, γ of recvae. Sweeps end by early stopping on the same users. READER="--min-weight 4" takes
 # ratings of 4 and more as events; BATCH is the autoencoders' (100: small data give few steps else), SWEEPS their most
 # (200). Settings: experiments/lib.bash; PART is test here.
 PART=${PART:-test}
@@ -59,8 +59,9 @@ fi
 judge l2 "100 200 500 1000" ease
 judge l2 "100 200 500 1000" chol
 judge l2 "0.001 0.003 0.01" ials "${iterated[@]}" --factors 128
-judge l2 "1 5 20" slim
+judge l2 "200 300 500" slim
 judge "" once mult-dae "${iterated[@]}" --batch "$batch"
 judge beta "0.1 0.2 0.5" mult-vae "${iterated[@]}" --batch "$batch" --anneal-steps 2000
+judge beta "0.1 0.2 0.5" hvamp "${iterated[@]}" --batch "$batch" --anneal-steps 2000
 judge beta-per-event "0.003 0.005 0.01" recvae "${iterated[@]}" --batch "$batch"
 judge "" once autorec "${iterated[@]}"
