@@ -19,6 +19,7 @@ static const own_option own_options[] = {
      "where every training is written before and after it; the same command goes on from it; default: PREFIX.trials"},
     {"verify", 0, "REPORT", "",
      "do what the report (its .json) says anew, and fail where the data, an option or a result is another"},
+    {"entries", 0, "LIST", "", "of --verify: only these entries, separated by commas, and the tests of their pairs"},
 };
 
 static void say(const char *line)
@@ -75,8 +76,52 @@ static char *prefix_of(const char *path)
     return prefix;
 }
 
+/* Whether the name is a word of the list. */
+static bool is_listed(const char *list, const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *at = list; at && *at; at += strcspn(at, ","), at += *at == ',')
+        if (strcspn(at, ",") == length && strncmp(at, name, length) == 0)
+            return true;
+    return false;
+}
+
+/* Removes what is not of the list from entries, a report's or its plan's. */
+static size_t keep_entries(json_t *entries, const char *list)
+{
+    for (size_t i = json_array_size(entries); i-- > 0;) {
+        const char *name = json_string_value(json_object_get(json_array_get(entries, i), "name"));
+        if (!name || !is_listed(list, name))
+            json_array_remove(entries, i);
+    }
+    return json_array_size(entries);
+}
+
+/* The report with the listed entries alone. Corrections for the number of pairs are then others, and are left out. */
+static int keep_listed(json_t *report, const char *list)
+{
+    json_t *tests = json_object_get(report, "tests");
+    size_t count = 1;
+    for (const char *at = list; *at; at++)
+        count += *at == ',';
+    keep_entries(json_object_get(report, "entries"), list);
+    if (keep_entries(json_object_get(json_object_get(report, "plan"), "entries"), list) != count)
+        return complain(CODE_USAGE, "option --entries: \"%s\" does not name entries of the report alone, each once",
+                        list);
+    for (size_t i = json_array_size(tests); i-- > 0;) {
+        json_t *test = json_array_get(tests, i);
+        const char *a = json_string_value(json_object_get(test, "a")),
+                   *b = json_string_value(json_object_get(test, "b"));
+        json_object_del(test, "p_holm");
+        if (!a || !b || !is_listed(list, a) || !is_listed(list, b))
+            json_array_remove(tests, i);
+    }
+    return CODE_DONE;
+}
+
 static int verify(struct session *session, study *work, const char *path)
 {
+    const char *list = session_value(session, "entries");
     json_error_t fault;
     int code = CODE_DONE;
     json_t *before = json_load_file(path, 0, &fault), *now = NULL, *lines = NULL;
@@ -86,8 +131,12 @@ static int verify(struct session *session, study *work, const char *path)
         STEP(complain(CODE_FAILED, "%s:%d: %s", path, fault.line, fault.text));
     if (!json_is_object(json_object_get(before, "plan")))
         STEP(complain(CODE_FAILED, "%s is not the .json report of a comparison", path));
+    if (list && *list)
+        STEP(keep_listed(before, list));
     STEP(run_plan(work, json_object_get(before, "plan"), book, &now));
     progress_clear();
+    if (list && *list)
+        STEP(keep_listed(now, list));
     lines = compare_differences(before, now);
     for (size_t i = 0; i < json_array_size(lines); i++)
         complain(CODE_FAILED, "%s", json_string_value(json_array_get(lines, i)));
@@ -95,7 +144,8 @@ static int verify(struct session *session, study *work, const char *path)
         code = CODE_FAILED;
         goto done;
     }
-    printf("%s: data, options, results and tests are the same\n", path);
+    printf("%s: data, options, results and tests are the same%s%s\n", path, list && *list ? ": " : "",
+           list && *list ? list : "");
     if (!(given && *given))
         unlink(book);
 done:

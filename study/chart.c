@@ -2,18 +2,28 @@
 #include "study/chart.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 720, HEIGHT = 420, LEFT = 80, RIGHT = 170, TOP = 34, BOTTOM = 52, BAR = 22, NAMES = 170 };
+#include "study/rendering.h"
+
+enum { WIDTH = 1000, HEIGHT = 560, LEFT = 80, RIGHT = 170, TOP = 34, BOTTOM = 52, BAR = 20, NAMES = 170 };
+/* About the size of a letter of 12 pixels, for labels that must not lie on each other. */
+static const double letter = 6.4, line = 13;
 
 /* Okabe and Ito's colours, which the colour-blind tell apart. */
 static const char *const colors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"};
 
 typedef struct axis {
     double low, high;
-    bool log;
+    chart_scale scale;
     double from, to; /* pixels */
 } axis;
+
+/* What is drawn already and must stay legible. */
+typedef struct box {
+    double left, top, right, bottom;
+} box;
 
 void chart_text(FILE *file, const char *text)
 {
@@ -39,9 +49,9 @@ void chart_text(FILE *file, const char *text)
 
 static double place(const axis *along, double value)
 {
-    const double low = along->log ? log10(along->low) : along->low,
-                 high = along->log ? log10(along->high) : along->high;
-    const double share = ((along->log ? log10(value) : value) - low) / (high - low);
+    const double low = along->scale != CHART_LINEAR ? log10(along->low) : along->low,
+                 high = along->scale != CHART_LINEAR ? log10(along->high) : along->high;
+    const double share = ((along->scale != CHART_LINEAR ? log10(value) : value) - low) / (high - low);
     return along->from + share * (along->to - along->from);
 }
 
@@ -73,7 +83,10 @@ static void tick(FILE *file, const axis *along, bool horizontal, double value)
 {
     char text[32];
     const double at = place(along, value);
-    snprintf(text, sizeof text, "%.4g", fabs(value) < 1e-12 ? 0 : value);
+    if (along->scale == CHART_BYTES)
+        rendering_bytes(value, text);
+    else
+        snprintf(text, sizeof text, "%.4g", fabs(value) < 1e-12 ? 0 : value);
     if (horizontal) {
         fprintf(file, "<path class=\"grid\" d=\"M%.1f %dV%d\"/>", at, TOP, HEIGHT - BOTTOM);
         label(file, at, HEIGHT - BOTTOM + 16, "middle", text);
@@ -85,8 +98,13 @@ static void tick(FILE *file, const axis *along, bool horizontal, double value)
 
 static void draw_axis(FILE *file, const axis *along, bool horizontal)
 {
-    if (along->log) {
+    if (along->scale == CHART_SECONDS) {
         for (double value = pow(10, ceil(log10(along->low) - 1e-9)); value <= along->high * 1.0001; value *= 10)
+            tick(file, along, horizontal, value);
+        return;
+    }
+    if (along->scale == CHART_BYTES) { /* 64 KiB, 256 KiB, 1 MiB, … */
+        for (double value = pow(4, ceil(log2(along->low) / 2 - 1e-9)); value <= along->high * 1.0001; value *= 4)
             tick(file, along, horizontal, value);
         return;
     }
@@ -106,13 +124,14 @@ static void draw_axes(FILE *file, const axis *x, const axis *y, const char *x_ti
     fputs("</text>\n", file);
 }
 
-/* A range with some room about it. */
-static axis fitting(double low, double high, bool logarithmic, double from, double to)
+/* A range with some room about it: of ratios, up to the next tick. */
+static axis fitting(double low, double high, chart_scale scale, double from, double to)
 {
-    axis out = {low, high, logarithmic, from, to};
-    if (logarithmic) {
-        out.low = pow(10, floor(log10(low) - 0.05));
-        out.high = pow(10, ceil(log10(high) + 0.05));
+    axis out = {low, high, scale, from, to};
+    const double step = scale == CHART_BYTES ? log10(4) : 1;
+    if (scale != CHART_LINEAR) {
+        out.low = pow(10, step * floor((log10(low) - 0.05) / step));
+        out.high = pow(10, step * ceil((log10(high) + 0.05) / step));
     } else {
         const double room = high > low ? 0.06 * (high - low) : fabs(high) * 0.1 + 1e-3;
         out.low = low - room;
@@ -121,50 +140,130 @@ static axis fitting(double low, double high, bool logarithmic, double from, doub
     return out;
 }
 
-static bool is_drawn(const chart_point *point, bool log_x)
+static bool is_drawn(const chart_point *point, chart_scale scale)
 {
-    return isfinite(point->x) && isfinite(point->y) && (!log_x || point->x > 0);
+    return isfinite(point->x) && isfinite(point->y) && (scale == CHART_LINEAR || point->x > 0);
 }
 
-static void draw_point(FILE *file, const axis *x, const axis *y, const chart_point *point, size_t index)
+static const char *color_of(size_t index)
+{
+    return colors[index % (sizeof colors / sizeof *colors)];
+}
+
+static void draw_point(FILE *file, const axis *x, const axis *y, const chart_point *point, const char *color)
 {
     const double at = place(x, point->x), up = place(y, point->y);
-    const char *color = colors[index % (sizeof colors / sizeof *colors)];
     if (isfinite(point->low) && isfinite(point->high))
-        fprintf(file, "<path stroke=\"%s\" d=\"M%.1f %.1fV%.1f\"/>", color, at, place(y, point->low),
+        fprintf(file, "<path class=\"bar\" stroke=\"%s\" d=\"M%.1f %.1fV%.1f\"/>", color, at, place(y, point->low),
                 place(y, point->high));
     fprintf(file, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"><title>", at, up, color);
     chart_text(file, point->name);
-    fprintf(file, ": %.6g, %.6g</title></circle>", point->x, point->y);
-    label(file, at + 7, up + 4, "start", point->name);
+    fprintf(file, ": %.6g, %.6g</title></circle>\n", point->x, point->y);
 }
 
-void chart_points(FILE *file, const char *title, const char *x_title, const char *y_title, bool log_x,
+static double width_of(const char *text)
+{
+    double width = 0;
+    for (; *text; text++)
+        width += (*text & 0xc0) != 0x80 ? letter : 0;
+    return width;
+}
+
+static double overlap(const box *a, const box *b)
+{
+    const double width = fmin(a->right, b->right) - fmax(a->left, b->left);
+    const double height = fmin(a->bottom, b->bottom) - fmax(a->top, b->top);
+    return width > 0 && height > 0 ? width * height : 0;
+}
+
+/* How bad a label would be there: what it covers, and how far away it is. */
+static double badness(const box *label, const box *taken, size_t count, double distance)
+{
+    double sum = distance;
+    if (label->left < LEFT || label->right > WIDTH || label->top < TOP || label->bottom > HEIGHT - BOTTOM)
+        return INFINITY;
+    for (size_t i = 0; i < count; i++)
+        sum += 20 * overlap(label, &taken[i]);
+    return sum;
+}
+
+/* The best place about a point, in rings about it; right of it if nothing speaks against that. */
+static box find_place(double x, double y, double width, const box *taken, size_t count)
+{
+    enum { RINGS = 14, TURNS = 16 };
+    box best = {x + 7, y - line / 2, x + 7 + width, y + line / 2};
+    double least = badness(&best, taken, count, 0);
+    for (int ring = 0; ring < RINGS; ring++)
+        for (int turn = 0; turn < TURNS; turn++) {
+            const double radius = 7 + 9.0 * ring, angle = turn * 2 * acos(-1) / TURNS, side = cos(angle);
+            const double left = x + radius * side - (side < -0.3 ? width : side < 0.3 ? width / 2 : 0);
+            const double middle = y - (radius + 3) * sin(angle);
+            const box tried = {left, middle - line / 2, left + width, middle + line / 2};
+            const double bad = badness(&tried, taken, count, radius - 7 + (turn ? 1 : 0));
+            if (bad < least) {
+                least = bad;
+                best = tried;
+            }
+        }
+    return best;
+}
+
+static void draw_name(FILE *file, const box *at, double x, double y, const char *name, const char *color)
+{
+    const double near_x = fmin(fmax(x, at->left), at->right), near_y = fmin(fmax(y, at->top), at->bottom);
+    if (hypot(near_x - x, near_y - y) > 12)
+        fprintf(file, "<path class=\"lead\" stroke=\"%s\" d=\"M%.1f %.1fL%.1f %.1f\"/>", color, x, y, near_x, near_y);
+    label(file, at->left, at->bottom - 3, "start", name);
+}
+
+/* Points first, so that names avoid all of them. */
+static void draw_points(FILE *file, const axis *x, const axis *y, const chart_point *points, size_t count, box *taken)
+{
+    size_t boxes = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_drawn(&points[i], x->scale))
+            continue;
+        const double at = place(x, points[i].x), up = place(y, points[i].y);
+        draw_point(file, x, y, &points[i], color_of(i));
+        taken[boxes++] = (box){at - 5, up - 5, at + 5, up + 5};
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!is_drawn(&points[i], x->scale))
+            continue;
+        const double at = place(x, points[i].x), up = place(y, points[i].y);
+        taken[boxes] = find_place(at, up, width_of(points[i].name), taken, boxes);
+        draw_name(file, &taken[boxes], at, up, points[i].name, color_of(i));
+        boxes++;
+    }
+}
+
+void chart_points(FILE *file, const char *title, const char *x_title, const char *y_title, chart_scale scale,
                   const chart_point *points, size_t count)
 {
     double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
+    box *taken = calloc(2 * count + 1, sizeof *taken);
     for (size_t i = 0; i < count; i++) {
-        if (!is_drawn(&points[i], log_x))
+        if (!is_drawn(&points[i], scale))
             continue;
         low[0] = fmin(low[0], points[i].x);
         high[0] = fmax(high[0], points[i].x);
         low[1] = fmin(low[1], fmin(points[i].y, points[i].low)); /* fmin leaves NAN out */
         high[1] = fmax(high[1], fmax(points[i].y, points[i].high));
     }
-    if (!(low[0] <= high[0])) {
+    if (!taken || !(low[0] <= high[0])) {
         fputs("<p>", file);
         chart_text(file, title);
         fputs(": nothing to draw</p>\n", file);
+        free(taken);
         return;
     }
-    const axis x = fitting(low[0], high[0], log_x, LEFT, WIDTH - RIGHT),
-               y = fitting(low[1], high[1], false, HEIGHT - BOTTOM, TOP);
+    const axis x = fitting(low[0], high[0], scale, LEFT, WIDTH - RIGHT),
+               y = fitting(low[1], high[1], CHART_LINEAR, HEIGHT - BOTTOM, TOP);
     open_chart(file, title, HEIGHT);
     draw_axes(file, &x, &y, x_title, y_title);
-    for (size_t i = 0; i < count; i++)
-        if (is_drawn(&points[i], log_x))
-            draw_point(file, &x, &y, &points[i], i);
+    draw_points(file, &x, &y, points, count, taken);
     fputs("</svg>\n", file);
+    free(taken);
 }
 
 void chart_bars(FILE *file, const char *title, const char *x_title, const chart_point *points, size_t count)
@@ -172,17 +271,23 @@ void chart_bars(FILE *file, const char *title, const char *x_title, const chart_
     double high = 0;
     for (size_t i = 0; i < count; i++)
         high = fmax(high, points[i].x);
-    const int height = TOP + (int)count * BAR + 24;
+    int rows = 0;
+    for (size_t i = 0; i < count; i++)
+        rows += isfinite(points[i].x); /* others failed */
+    const int height = TOP + rows * BAR + 24;
     open_chart(file, title, height);
+    rows = 0;
     for (size_t i = 0; i < count; i++) {
         char value[32];
-        const int y = TOP + (int)i * BAR;
+        if (!isfinite(points[i].x))
+            continue;
+        const int y = TOP + rows++ * BAR;
         const double width = high > 0 && points[i].x > 0 ? points[i].x / high * (WIDTH - NAMES - 90) : 0;
         snprintf(value, sizeof value, "%.4g", points[i].x);
         label(file, NAMES - 6, y + 13, "end", points[i].name);
         fprintf(file, "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>", NAMES, y, width, BAR - 6,
                 colors[0]);
-        label(file, NAMES + width + 6, y + 13, "start", isfinite(points[i].x) ? value : "-");
+        label(file, NAMES + width + 6, y + 13, "start", value);
     }
     label(file, NAMES, height - 6, "start", x_title);
     fputs("</svg>\n", file);
@@ -197,11 +302,12 @@ void chart_curves(FILE *file, const char *title, const char *x_title, const char
             low = fmin(low, curves[c].y[i]);
             high = fmax(high, curves[c].y[i]);
         }
-    const axis x = {0, 100, false, LEFT, WIDTH - RIGHT}, y = fitting(low, high, false, HEIGHT - BOTTOM, TOP);
+    const axis x = {0, 100, CHART_LINEAR, LEFT, WIDTH - RIGHT},
+               y = fitting(low, high, CHART_LINEAR, HEIGHT - BOTTOM, TOP);
     open_chart(file, title, HEIGHT);
     draw_axes(file, &x, &y, x_title, y_title);
     for (size_t c = 0; c < count; c++) {
-        const char *color = colors[c % (sizeof colors / sizeof *colors)];
+        const char *color = color_of(c);
         fprintf(file, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" %sd=\"", color,
                 c >= sizeof colors / sizeof *colors ? "stroke-dasharray=\"5 3\" " : "");
         for (size_t i = 0; i < curves[c].count; i++)

@@ -21,9 +21,12 @@ typedef struct chart_curve {
     size_t count;
 } chart_curve;
 
-/* Points without finite coordinates are left out; with log_x so are those at or below 0. Writes nothing but a remark
- * where no point is left. */
-void chart_points(FILE *file, const char *title, const char *x_title, const char *y_title, bool log_x,
+/* What stands along the horizontal axis: SECONDS and BYTES by ratios. */
+typedef enum chart_scale { CHART_LINEAR, CHART_SECONDS, CHART_BYTES } chart_scale;
+
+/* Points without finite coordinates are left out, by ratios those at or below 0, too. Names are put where they cover
+ * least. Writes nothing but a remark where no point is left. */
+void chart_points(FILE *file, const char *title, const char *x_title, const char *y_title, chart_scale scale,
                   const chart_point *points, size_t count);
 void chart_bars(FILE *file, const char *title, const char *x_title, const chart_point *points, size_t count);
 void chart_curves(FILE *file, const char *title, const char *x_title, const char *y_title, const chart_curve *curves,

@@ -21,7 +21,7 @@ typedef struct run {
     trial_row *rows; /* [row_count] of the journal when it was opened; taken ones are empty */
     size_t row_count;
     competitor *list; /* [count] */
-    size_t count, seeds;
+    size_t count;
 } run;
 
 static const char *text_of(const json_t *object, const char *key)
@@ -138,10 +138,47 @@ static topn_status join_metrics(run *of)
     return TOPN_OK;
 }
 
+/* All that decides every entry's trainings. Entries are compared one by one (check_entry), so that some can be added
+ * or left out later; title and intervals train nothing, and files are known by their fingerprints. */
 static json_t *identity_of(const run *of, const material *base)
 {
-    return json_pack("{s:s, s:s, s:O, s:s, s:s}", "study", "compare", "version", topn_version(), "plan", of->plan,
-                     "data", topn_data_fingerprint(base->full), "test", topn_data_fingerprint(base->test_hidden));
+    static const char *const apart[] = {"entries", "title", "bootstrap", "data", "test", "split"};
+    json_t *plan = json_copy((json_t *)of->plan);
+    for (size_t i = 0; i < sizeof apart / sizeof *apart; i++)
+        json_object_del(plan, apart[i]);
+    return json_pack("{s:s, s:s, s:o, s:s, s:s}", "study", "compare", "version", topn_version(), "plan", plan, "data",
+                     topn_data_fingerprint(base->full), "test", topn_data_fingerprint(base->test_hidden));
+}
+
+static bool has_begun(const run *of, const char *name)
+{
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < of->row_count; i++)
+        if (of->rows[i].series && strncmp(of->rows[i].series, name, length) == 0 && of->rows[i].series[length] == '/')
+            return true;
+    return false;
+}
+
+/* An entry whose trainings are in the journal must be the same entry. */
+static topn_status check_entry(const run *of, const json_t *entry)
+{
+    topn_status status;
+    char name[96], *before = NULL, *now = json_dumps(entry, JSON_COMPACT | JSON_SORT_KEYS);
+    snprintf(name, sizeof name, "entry/%s", text_of(entry, "name"));
+    if (!now)
+        return study_memory(of->work);
+    STUDY_TRY(journal_read_note(of->work, of->on.book, name, &before));
+    if (before && strcmp(before, now) != 0 && has_begun(of, text_of(entry, "name")))
+        STUDY_TRY(study_fail(of->work, TOPN_ERROR_ARGUMENT,
+                             "entry \"%s\" is another one in the journal: %s there, %s now; name it otherwise, or "
+                             "another file with --journal",
+                             text_of(entry, "name"), before, now));
+    if (!before || strcmp(before, now) != 0)
+        STUDY_TRY(journal_note(of->work, of->on.book, name, now));
+done:
+    free(before);
+    free(now);
+    return status;
 }
 
 /* ---- Running ------------------------------------------------------------------------------------------------------
@@ -155,12 +192,16 @@ static topn_status make_competitor(run *of, const json_t *entry, competitor *out
     const json_t *wanted = json_object_get(entry, "search"), *tune = json_object_get(of->plan, "tune");
     out->entry = entry;
     out->name = text_of(entry, "name");
+    out->seeds = json_object_get(entry, "seeds");
+    if (json_is_null(out->seeds))
+        out->seeds = json_object_get(of->plan, "seeds");
+    out->seed_count = json_array_size(out->seeds);
     snprintf(series, sizeof series, "%s/tune", out->name);
     STUDY_TRY(search_find(of->work, text_of(tune, "search"), &by));
     STUDY_TRY(arm_create(of->work, series, text_of(entry, "method"), json_object_get(entry, "options"), by,
                          !json_is_true(json_object_get(wanted, "declared")), json_object_get(wanted, "ranges"),
                          &out->trials));
-    out->finals = calloc(of->seeds, sizeof *out->finals);
+    out->finals = calloc(out->seed_count, sizeof *out->finals);
     if (!out->finals)
         status = study_memory(of->work);
 done:
@@ -290,8 +331,8 @@ static bool take_row(run *of, const char *series, trial_row *out)
 static topn_status finals_of(run *of, competitor *one)
 {
     topn_status status = TOPN_OK;
-    for (size_t s = 0; s < of->seeds; s++) {
-        const json_int_t seed = json_integer_value(json_array_get(json_object_get(of->plan, "seeds"), s));
+    for (size_t s = 0; s < one->seed_count; s++) {
+        const json_int_t seed = json_integer_value(json_array_get(one->seeds, s));
         trial_row *row = &one->finals[s];
         char series[96], what[48];
         snprintf(series, sizeof series, "%s/seed %" JSON_INTEGER_FORMAT, one->name, seed);
@@ -320,7 +361,7 @@ static void run_clear(run *of)
         arm_clear(&one->trials);
         topn_options_free(one->options);
         json_decref(one->chosen);
-        for (size_t s = 0; one->finals && s < of->seeds; s++)
+        for (size_t s = 0; one->finals && s < one->seed_count; s++)
             trial_row_clear(&one->finals[s]);
         free(one->finals);
     }
@@ -342,19 +383,22 @@ static topn_status compete(run *of)
 {
     topn_status status = TOPN_OK;
     const json_t *entries = json_object_get(of->plan, "entries");
-    of->seeds = json_array_size(json_object_get(of->plan, "seeds"));
     of->list = calloc(json_array_size(entries), sizeof *of->list);
     if (!of->list)
         return study_memory(of->work);
     for (size_t i = 0; i < json_array_size(entries); i++) {
         of->count++;
+        STUDY_TRY(check_entry(of, json_array_get(entries, i)));
         STUDY_TRY(make_competitor(of, json_array_get(entries, i), &of->list[i]));
     }
     for (size_t i = 0; i < of->count; i++) {
         STUDY_TRY(tune_one(of, &of->list[i]));
         STUDY_TRY(choose_options(of, &of->list[i]));
-        STUDY_TRY(finals_of(of, &of->list[i]));
     }
+    /* What trials shared would make final models look faster, by whose Gram matrix was there already, and larger. */
+    study_share_end(of->work);
+    for (size_t i = 0; i < of->count; i++)
+        STUDY_TRY(finals_of(of, &of->list[i]));
 done:
     return status;
 }
@@ -399,13 +443,8 @@ topn_status compare_run(study *work, const json_t *plan, const char *journal_pat
     STUDY_TRY(begin(&of, journal_path, &base));
     STUDY_TRY(compete(&of));
     STUDY_TRY(materials_get(work, of.on.data, nothing, 1, &base));
-    const compared all = {.work = work,
-                          .book = of.on.book,
-                          .plan = plan,
-                          .base = base,
-                          .list = of.list,
-                          .count = of.count,
-                          .seeds = of.seeds};
+    const compared all = {
+        .work = work, .book = of.on.book, .plan = plan, .base = base, .list = of.list, .count = of.count};
     STUDY_TRY(compare_report(&all, report));
 done:
     json_decref(nothing);

@@ -24,9 +24,9 @@ static const char *metric_at(const compared *all, size_t index)
     return json_string_value(json_array_get(json_object_get(all->plan, "metrics"), index));
 }
 
-static bool is_done(const compared *all, const competitor *one)
+static bool is_done(const competitor *one)
 {
-    for (size_t s = 0; s < all->seeds; s++)
+    for (size_t s = 0; s < one->seed_count; s++)
         if (strcmp(one->finals[s].status, TRIAL_DONE) != 0)
             return false;
     return true;
@@ -38,7 +38,7 @@ static topn_status read_column(const compared *all, const competitor *one, const
 {
     topn_status status = TOPN_OK;
     *out = (column){0};
-    for (size_t s = 0; s < all->seeds; s++) {
+    for (size_t s = 0; s < one->seed_count; s++) {
         double *values, sum = 0;
         size_t count;
         STUDY_TRY(journal_read_values(all->work, all->book, one->finals[s].series, 0, metric, &values, &count,
@@ -50,7 +50,7 @@ static topn_status read_column(const compared *all, const competitor *one, const
         out->count = count;
         for (size_t i = 0; i < count; i++) {
             sum += values[i];
-            values[i] = values[i] / (double)all->seeds + (out->values ? out->values[i] : 0);
+            values[i] = values[i] / (double)one->seed_count + (out->values ? out->values[i] : 0);
         }
         free(out->values);
         out->values = values;
@@ -93,11 +93,11 @@ done:
     return status;
 }
 
-static double median_fact(const compared *all, const competitor *one, const char *key)
+static double median_fact(const competitor *one, const char *key)
 {
-    double *values = malloc((all->seeds + 1) * sizeof *values);
+    double *values = malloc((one->seed_count + 1) * sizeof *values);
     size_t count = 0;
-    for (size_t s = 0; values && s < all->seeds; s++) {
+    for (size_t s = 0; values && s < one->seed_count; s++) {
         const json_t *fact = json_object_get(one->finals[s].facts, key);
         if (json_is_number(fact))
             values[count++] = json_number_value(fact);
@@ -124,9 +124,9 @@ static json_t *report_tuning(const competitor *one)
     return object;
 }
 
-static const char *first_message(const compared *all, const competitor *one)
+static const char *first_message(const competitor *one)
 {
-    for (size_t s = 0; s < all->seeds; s++)
+    for (size_t s = 0; s < one->seed_count; s++)
         if (strcmp(one->finals[s].status, TRIAL_DONE) != 0)
             return *one->finals[s].message ? one->finals[s].message : one->finals[s].status;
     return "";
@@ -134,9 +134,9 @@ static const char *first_message(const compared *all, const competitor *one)
 
 static topn_status report_entry(const compared *all, const competitor *one, json_t **out)
 {
-    static const char *const facts[] = {"seconds", "evaluate_seconds", "peak_bytes", "model_bytes"};
+    static const char *const facts[] = {"seconds", "cpu_seconds", "evaluate_seconds", "peak_bytes", "model_bytes"};
     topn_status status = TOPN_OK;
-    const bool done = is_done(all, one);
+    const bool done = is_done(one);
     json_t *results = json_object();
     *out = json_pack("{s:s, s:s, s:s, s:O}", "name", one->name, "method", one->trials.method, "status",
                      done ? "done" : "failed", "chosen", one->chosen);
@@ -146,13 +146,13 @@ static topn_status report_entry(const compared *all, const competitor *one, json
     if (!json_is_null(json_object_get(one->entry, "search")))
         json_object_set_new(*out, "tuning", report_tuning(one));
     if (!done) {
-        json_object_set_new(*out, "message", json_string(first_message(all, one)));
+        json_object_set_new(*out, "message", json_string(first_message(one)));
         goto done;
     }
     STUDY_TRY(report_results(all, one, results));
     json_object_set(*out, "results", results);
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
-        json_object_set_new(*out, facts[i], record_real(median_fact(all, one, facts[i])));
+        json_object_set_new(*out, facts[i], record_real(median_fact(one, facts[i])));
 done:
     json_decref(results);
     return status;
@@ -261,7 +261,7 @@ static topn_status report_tests(const compared *all, json_t *out)
     if (!columns)
         STUDY_TRY(study_memory(all->work));
     for (size_t i = 0; i < all->count; i++)
-        if (is_done(all, &all->list[i])) {
+        if (is_done(&all->list[i])) {
             STUDY_TRY(read_column(all, &all->list[i], metric_at(all, 0), &columns[i], unused));
             if (!columns[i].per_user)
                 STUDY_TRY(study_fail(all->work, TOPN_ERROR_OPTION,

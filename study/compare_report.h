@@ -14,7 +14,9 @@ typedef struct competitor {
     arm trials;            /* none for entries that are not tuned */
     topn_options *options; /* of the final models */
     json_t *chosen;        /* settings that tuning chose */
-    trial_row *finals;     /* [seeds] */
+    const json_t *seeds;   /* [seed_count] of the trainings */
+    size_t seed_count;
+    trial_row *finals; /* [seed_count] */
 } competitor;
 
 typedef struct compared {
@@ -23,7 +25,7 @@ typedef struct compared {
     const json_t *plan;
     const material *base;
     const competitor *list; /* [count] */
-    size_t count, seeds;
+    size_t count;
 } compared;
 
 topn_status compare_report(const compared *all, json_t **out);

@@ -129,20 +129,16 @@ done:
 static topn_status read_metrics(reader *from, const outline *at)
 {
     topn_status status = TOPN_OK;
-    topn_options *options = NULL;
     const char *text;
     json_t *list = json_array();
     if (at->kind != OUTLINE_LIST || !at->count)
         STUDY_TRY(fault(from, at, "a list of metrics belongs here, such as [ndcg@100, recall@20]; the first decides"));
-    STUDY_TRY(study_check(from->work,
-                          topn_options_create(from->work->context, TOPN_KIND_EVALUATION, "evaluation", &options)));
     for (size_t i = 0; i < at->count; i++) {
         STUDY_TRY(scalar_of(from, &at->children[i], &text));
         json_array_append_new(list, json_string(text));
     }
     json_object_set(from->plan, "metrics", list);
 done:
-    topn_options_free(options);
     json_decref(list);
     return status;
 }
@@ -172,7 +168,7 @@ static topn_status read_seed(reader *from, const outline *at)
     return status;
 }
 
-static topn_status read_seeds(reader *from, const outline *at)
+static topn_status read_seeds(reader *from, const outline *at, json_t *to)
 {
     topn_status status = TOPN_OK;
     json_t *list = json_array(), *value;
@@ -187,10 +183,15 @@ static topn_status read_seeds(reader *from, const outline *at)
             }
         json_array_append_new(list, value);
     }
-    json_object_set(from->plan, "seeds", list);
+    json_object_set(to, "seeds", list);
 done:
     json_decref(list);
     return status;
+}
+
+static topn_status read_common_seeds(reader *from, const outline *at)
+{
+    return read_seeds(from, at, from->plan);
 }
 
 static topn_status read_bootstrap(reader *from, const outline *at)
@@ -294,15 +295,15 @@ static topn_status check_keys(const reader *from, const outline *at, const char 
 }
 
 /* "ease", or {method: ease, name: EASE, options: {…}, search: …}. */
-static topn_status read_entry(const reader *from, const outline *at, json_t *entries)
+static topn_status read_entry(reader *from, const outline *at, json_t *entries)
 {
-    static const char *const known[] = {"method", "name", "options", "search", NULL};
+    static const char *const known[] = {"method", "name", "options", "search", "seeds", NULL};
     topn_status status;
     topn_options *options = NULL;
     const outline *method_at = at->kind == OUTLINE_MAP ? member(at, "method") : at, *name_at = member(at, "name");
     const char *method, *name;
-    json_t *entry = json_pack("{s:n, s:n, s:{}, s:n}", "name", "method", "options", "search");
-    STUDY_TRY(check_keys(from, at, known, "an entry takes method, name, options and search"));
+    json_t *entry = json_pack("{s:n, s:n, s:{}, s:n, s:n}", "name", "method", "options", "search", "seeds");
+    STUDY_TRY(check_keys(from, at, known, "an entry takes method, name, options, search and seeds"));
     if (!method_at || at->kind == OUTLINE_LIST)
         STUDY_TRY(fault(from, at, "a method belongs here, such as ease or {method: ease, options: {l2: 500}}"));
     STUDY_TRY(scalar_of(from, method_at, &method));
@@ -320,6 +321,8 @@ static topn_status read_entry(const reader *from, const outline *at, json_t *ent
             read_settings(from, member(at, "options"), TOPN_KIND_METHOD, method, json_object_get(entry, "options")));
     if (member(at, "search"))
         STUDY_TRY(read_search(from, member(at, "search"), method, entry));
+    if (member(at, "seeds"))
+        STUDY_TRY(read_seeds(from, member(at, "seeds"), entry));
     json_array_append(entries, entry);
 done:
     topn_options_free(options);
@@ -344,7 +347,7 @@ static const struct {
 } members[] = {{"title", read_text},          {"data", read_path},           {"test", read_path},
                {"split", read_path},          {"reader", read_reader},       {"protocol", read_protocol},
                {"validation", read_protocol}, {"metrics", read_metrics},     {"seed", read_seed},
-               {"seeds", read_seeds},         {"bootstrap", read_bootstrap}, {"tune", read_tune},
+               {"seeds", read_common_seeds},  {"bootstrap", read_bootstrap}, {"tune", read_tune},
                {"methods", read_entries}};
 
 static topn_status read_member(reader *from, const outline *at)

@@ -32,12 +32,15 @@ static void number(FILE *file, double value)
 
 static void write_report(FILE *file, const json_t *report)
 {
-    static const char *const which[] = {"mean", "low", "high"}, *const figures[] = {"seconds", "evaluate_seconds",
-                                                                                    "peak_bytes", "model_bytes"};
+    static const char *const which[] = {"mean", "low", "high"}, *const figures[] = {"seconds", "cpu_seconds",
+                                                                                    "evaluate_seconds", "peak_bytes",
+                                                                                    "model_bytes"};
     json_t *sorted = rendering_sorted(report);
     const char *best = json_string_value(json_object_get(report, "best"));
-    fputs("entry,method,metric,mean,low,high,p_holm_against_best,seconds,evaluate_seconds,peak_bytes,model_bytes\r\n",
-          file);
+    fputs(
+        "entry,method,status,metric,mean,low,high,p_holm_against_best,seconds,cpu_seconds,evaluate_seconds,peak_bytes,"
+        "model_bytes\r\n",
+        file);
     for (size_t i = 0; i < json_array_size(sorted); i++) {
         const json_t *entry = json_array_get(sorted, i);
         const char *name = json_string_value(json_object_get(entry, "name"));
@@ -48,11 +51,13 @@ static void write_report(FILE *file, const json_t *report)
             fputc(',', file);
             field(file, json_string_value(json_object_get(entry, "method")));
             fputc(',', file);
+            field(file, json_string_value(json_object_get(entry, "status")));
+            fputc(',', file);
             field(file, rendering_metric(report, m));
             for (size_t w = 0; w < 3; w++)
                 number(file, rendering_value(entry, rendering_metric(report, m), which[w]));
             number(file, test ? rendering_figure(test, "p_holm") : (double)NAN);
-            for (size_t f = 0; f < 4; f++)
+            for (size_t f = 0; f < sizeof figures / sizeof *figures; f++)
                 number(file, rendering_figure(entry, figures[f]));
             fputs("\r\n", file);
         }

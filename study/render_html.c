@@ -14,8 +14,10 @@ static const char style[] =
     "body{font:15px/1.45 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;"
     "background:#fff}table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}"
     "th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid #ddd}th:first-child,td:first-child"
-    "{text-align:left}.scroll{overflow-x:auto}svg{width:100%;max-width:46rem;height:auto;margin:1rem 0;display:block}"
+    "{text-align:left}th,td{white-space:nowrap}td.wide{text-align:left;white-space:normal}.scroll{overflow-x:auto}svg{"
+    "width:100%;max-width:70rem;height:auto;margin:1rem 0;display:block}"
     "svg text{font-size:12px;fill:#333}svg .title{font-size:14px;font-weight:600}svg .grid{stroke:#e4e4e4}"
+    "svg .bar{stroke-opacity:.45}svg .lead{stroke-opacity:.5;stroke-width:.8}"
     "small{color:#555}.best{font-weight:700}code,pre{font-size:13px}pre{overflow-x:auto;background:#f6f6f6;padding:"
     "1rem}";
 
@@ -66,6 +68,13 @@ static void write_results(FILE *file, const json_t *report, const json_t *sorted
         for (size_t m = 0; rendering_metric(report, m); m++) {
             const char *metric = rendering_metric(report, m);
             const double low = rendering_value(entry, metric, "low");
+            if (json_object_get(entry, "message")) {
+                fprintf(file, "<td class=\"wide\" colspan=\"%zu\">failed: ",
+                        json_array_size(json_object_get(report, "metrics")));
+                chart_text(file, json_string_value(json_object_get(entry, "message")));
+                fputs("</td>", file);
+                break;
+            }
             fprintf(file, "<td>%.5f", rendering_value(entry, metric, "mean"));
             if (isfinite(low))
                 fprintf(file, "<br><small>%.5f–%.5f</small>", low, rendering_value(entry, metric, "high"));
@@ -78,37 +87,41 @@ static void write_results(FILE *file, const json_t *report, const json_t *sorted
 
 static void write_costs(FILE *file, const json_t *report, const json_t *sorted)
 {
-    static const char *const titles[] = {"entry",       "train, s", "rank, s",  "peak memory",  "model",
-                                         "to the best", "p",        "Holm's p", "users better", "users worse"};
+    static const char *const titles[] = {"entry",   "train, s", "CPU, s",       "rank, s",     "peak memory",   "model",
+                                         "to best", "Holm's p", "users better", "users worse", "means of seeds"};
     const char *best = json_string_value(json_object_get(report, "best"));
     fputs("<h2>Cost, and difference to the best</h2>\n<div class=\"scroll\"><table><thead><tr>", file);
     head(file, titles, sizeof titles / sizeof *titles);
     fputs("</tr></thead><tbody>\n", file);
     for (size_t i = 0; i < json_array_size(sorted); i++) {
         const json_t *entry = json_array_get(sorted, i), *against = json_object_get(entry, "against_best");
-        char peak[32], model[32];
+        char peak[32], model[32], seeds[64];
         double sign = 1;
         const json_t *test = best ? rendering_test(report, name_of(entry), best, &sign) : NULL;
+        if (json_object_get(entry, "message"))
+            continue;
         rendering_bytes(rendering_figure(entry, "peak_bytes"), peak);
         rendering_bytes(rendering_figure(entry, "model_bytes"), model);
+        rendering_seeds(report, entry, seeds);
         fputs("<tr>", file);
         cell(file, name_of(entry));
         number(file, "%.3f", rendering_figure(entry, "seconds"));
+        number(file, "%.3f", rendering_figure(entry, "cpu_seconds"));
         number(file, "%.3f", rendering_figure(entry, "evaluate_seconds"));
         cell(file, peak);
         cell(file, model);
-        number(file, "%+.5f", test ? sign * rendering_figure(test, "difference") : (double)NAN);
-        number(file, "%.2g", test ? rendering_figure(test, "p") : (double)NAN);
+        number(file, "%+.5f", test ? sign * rendering_figure(test, "difference") + 0.0 : (double)NAN);
         number(file, "%.2g", test ? rendering_figure(test, "p_holm") : (double)NAN);
         number(file, "%.3f", rendering_figure(against, "better"));
         number(file, "%.3f", rendering_figure(against, "worse"));
+        cell(file, seeds);
         fputs("</tr>\n", file);
     }
     fputs("</tbody></table></div>\n", file);
 }
 
 static void write_points(FILE *file, const json_t *report, const json_t *sorted, const char *title, const char *x_title,
-                         const char *figure, const char *metric)
+                         const char *figure, const char *metric, chart_scale scale)
 {
     const char *main_metric = rendering_metric(report, 0);
     const size_t count = json_array_size(sorted);
@@ -123,7 +136,7 @@ static void write_points(FILE *file, const json_t *report, const json_t *sorted,
                           .high = rendering_value(entry, main_metric, "high")};
     }
     if (points)
-        chart_points(file, title, x_title, main_metric, figure, points, count);
+        chart_points(file, title, x_title, main_metric, scale, points, count);
     free(points);
 }
 
@@ -158,24 +171,31 @@ static void write_differences(FILE *file, const json_t *report, const json_t *so
         curves[count] = (chart_curve){name_of(entry), numbers[count], length};
         count++;
     }
-    if (count)
-        chart_curves(file, "Differences of users to the best entry", "users, % (sorted by difference)",
-                     rendering_metric(report, 0), curves, count);
+    if (!count)
+        return;
+    char title[256], difference[160];
+    snprintf(title, sizeof title, "How users' %s differs from that of the best entry, %.100s",
+             rendering_metric(report, 0), json_string_value(json_object_get(report, "best")));
+    snprintf(difference, sizeof difference, "difference in %s", rendering_metric(report, 0));
+    chart_curves(file, title, "users, % (each curve sorted by difference)", difference, curves, count);
+    if (count < json_array_size(sorted))
+        fprintf(file, "<p><small>The %zu entries next to the best.</small></p>\n", count);
 }
 
 static void write_charts(FILE *file, const json_t *report, const json_t *sorted)
 {
     fputs("<h2>Charts</h2>\n", file);
-    write_points(file, report, sorted, "Quality against training time", "seconds of training", "seconds", NULL);
-    write_points(file, report, sorted, "Quality against the size of the model", "bytes of the model", "model_bytes",
-                 NULL);
+    write_points(file, report, sorted, "Quality against training time",
+                 "seconds of training, of all processors together", "cpu_seconds", NULL, CHART_SECONDS);
+    write_points(file, report, sorted, "Quality against the size of the model", "size of the model", "model_bytes",
+                 NULL, CHART_BYTES);
     write_differences(file, report, sorted);
     write_bars(file, sorted, "Coverage of the catalogue", "catalogue-coverage@20",
                "share of the items that are among the first 20 of at least one user");
     write_bars(file, sorted, "Concentration on few items", "gini@20",
                "Gini coefficient of how often items are among the first 20 (1 = one item only)");
     write_points(file, report, sorted, "Popularity bias", "novelty@20: mean -log2(share of users who have the item)",
-                 NULL, "novelty@20");
+                 NULL, "novelty@20", CHART_LINEAR);
 }
 
 static void write_options(FILE *file, const json_t *report)

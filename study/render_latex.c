@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A table for a paper (booktabs): the best of each column bold, a dagger where an entry's first metric differs from the
- * best one's at 5 % after Holm's correction.
+ * A table for a paper (booktabs): the best of each metric of quality bold, a dagger where an entry's first metric
+ * differs from the best one's at 5 % after Holm's correction.
  */
 #include <math.h>
 #include <string.h>
@@ -13,8 +13,10 @@ static void text(FILE *file, const char *from)
     for (; *from; from++) {
         if (strchr("&%$#_{}", *from))
             fputc('\\', file);
-        if (*from == '~' || *from == '^' || *from == '\\')
-            fputs("\\textbackslash{}", file); /* no name of ours has one; it must not break the table */
+        if (*from == '~' || *from == '^')
+            fprintf(file, "\\%c{}", *from);
+        else if (*from == '\\')
+            fputs("\\textbackslash{}", file);
         else
             fputc(*from, file);
     }
@@ -28,6 +30,16 @@ static double best_of(const json_t *sorted, const char *metric)
     return best;
 }
 
+/* Of coverage, concentration and novelty more is not simply better. */
+static bool is_quality(const char *metric)
+{
+    static const char *const others[] = {"coverage", "catalogue-coverage", "gini", "novelty"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strlen(others[i]) == strcspn(metric, "@") && strncmp(metric, others[i], strlen(others[i])) == 0)
+            return false;
+    return true;
+}
+
 static void write_row(FILE *file, const json_t *report, const json_t *sorted, const json_t *entry)
 {
     const char *name = json_string_value(json_object_get(entry, "name"));
@@ -39,12 +51,16 @@ static void write_row(FILE *file, const json_t *report, const json_t *sorted, co
     for (size_t m = 0; rendering_metric(report, m); m++) {
         const char *metric = rendering_metric(report, m);
         const double value = rendering_value(entry, metric, "mean");
-        const bool bold = m == 0 ? value == best_of(sorted, metric) : false;
+        const bool bold = is_quality(metric) && value == best_of(sorted, metric);
         if (isnan(value))
             fputs(" & --", file);
         else
             fprintf(file, " & %s%.4f%s%s", bold ? "\\textbf{" : "", value, bold ? "}" : "",
                     m == 0 && test && rendering_figure(test, "p_holm") < 0.05 ? "$^\\dagger$" : "");
+    }
+    if (json_object_get(entry, "message")) {
+        fputs(" & -- & -- \\\\\n", file);
+        return;
     }
     rendering_bytes(rendering_figure(entry, "model_bytes"), model);
     fprintf(file, " & %.2f & %s \\\\\n", rendering_figure(entry, "seconds"), model);
@@ -68,7 +84,7 @@ static void write_report(FILE *file, const json_t *report)
     fputs("\\bottomrule\n\\end{tabular}\n\\caption{", file);
     text(file, json_string_value(json_object_get(json_object_get(report, "plan"), "title")));
     fprintf(file,
-            " %" JSON_INTEGER_FORMAT " users tested. $^\\dagger$: other than the best one, $p < .05$ by a paired "
+            ": %" JSON_INTEGER_FORMAT " users tested. $^\\dagger$: other than the best one, $p < .05$ by a paired "
             "sign-flip test with Holm's correction. topn %s, data %s.}\n\\end{table}\n",
             json_integer_value(json_object_get(data, "users_tested")),
             json_string_value(json_object_get(report, "version")),

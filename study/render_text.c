@@ -58,12 +58,12 @@ static void write_costs(FILE *file, const json_t *report, const json_t *sorted, 
     const char *best = json_string_value(json_object_get(report, "best"));
     fputc('\n', file);
     pad(file, "entry", width);
-    fprintf(file, "  %11s %9s  %10s  %10s  %12s  %9s\n", "train s", "rank s", "peak", "model", "to the best",
-            "Holm's p");
+    fprintf(file, "  %11s %9s %9s  %10s  %10s  %12s  %9s  %s\n", "train s", "CPU s", "rank s", "peak", "model",
+            "to the best", "Holm's p", "means of seeds");
     for (size_t i = 0; i < json_array_size(sorted); i++) {
         const json_t *entry = json_array_get(sorted, i);
         const char *name = json_string_value(json_object_get(entry, "name"));
-        char peak[32], model[32];
+        char peak[32], model[32], seeds[64];
         double sign = 1;
         const json_t *test = best ? rendering_test(report, name, best, &sign) : NULL;
         if (json_object_get(entry, "message"))
@@ -71,11 +71,16 @@ static void write_costs(FILE *file, const json_t *report, const json_t *sorted, 
         rendering_bytes(rendering_figure(entry, "peak_bytes"), peak);
         rendering_bytes(rendering_figure(entry, "model_bytes"), model);
         pad(file, name, width);
-        fprintf(file, "  %11.3f %9.3f  %10s  %10s", rendering_figure(entry, "seconds"),
-                rendering_figure(entry, "evaluate_seconds"), peak, model);
+        fprintf(file, "  %11.3f %9.3f %9.3f  %10s  %10s", rendering_figure(entry, "seconds"),
+                rendering_figure(entry, "cpu_seconds"), rendering_figure(entry, "evaluate_seconds"), peak, model);
+        rendering_seeds(report, entry, seeds);
         if (test)
-            fprintf(file, "  %+12.5f  %9.2g", sign * rendering_figure(test, "difference"),
+            fprintf(file, "  %+12.5f  %9.2g", sign * rendering_figure(test, "difference") + 0.0,
                     rendering_figure(test, "p_holm"));
+        else if (*seeds)
+            fprintf(file, "  %12s  %9s", "-", "-");
+        if (*seeds)
+            fprintf(file, "  %s", seeds);
         fputc('\n', file);
     }
 }

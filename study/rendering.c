@@ -89,6 +89,20 @@ const json_t *rendering_test(const json_t *report, const char *a, const char *b,
     return NULL;
 }
 
+void rendering_seeds(const json_t *report, const json_t *entry, char out[64])
+{
+    const json_t *result = json_object_get(json_object_get(entry, "results"), rendering_metric(report, 0));
+    const json_t *seeds = json_object_get(result, "seeds");
+    double low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < json_array_size(seeds); i++) {
+        low = fmin(low, json_number_value(json_array_get(seeds, i)));
+        high = fmax(high, json_number_value(json_array_get(seeds, i)));
+    }
+    *out = '\0';
+    if (json_array_size(seeds) > 1)
+        snprintf(out, 64, "%zu: %.5f to %.5f", json_array_size(seeds), low, high);
+}
+
 void rendering_bytes(double bytes, char out[32])
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};

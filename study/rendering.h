@@ -30,6 +30,8 @@ double rendering_value(const json_t *entry, const char *metric, const char *whic
 double rendering_figure(const json_t *entry, const char *key);
 /* The test of two entries, NULL where there is none; *sign is −1 where it is of b against a. */
 const json_t *rendering_test(const json_t *report, const char *a, const char *b, double *sign);
+/* "3: 0.40885 to 0.41001": seeds of an entry and the range of their means of the first metric; "" with one seed. */
+void rendering_seeds(const json_t *report, const json_t *entry, char out[64]);
 /* "1.2 MiB" in out */
 void rendering_bytes(double bytes, char out[32]);
 

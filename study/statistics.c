@@ -74,7 +74,9 @@ double statistics_sign_flip(const double *differences, size_t count, uint64_t se
             flipped += draw_uniform(&key) < 0.5 ? differences[i] : -differences[i];
         extreme += fabs(flipped) >= bound;
     }
-    return (double)(extreme + 1) / (FLIPS + 1);
+    /* With none so extreme, p is below what so many flips can tell; many comparisons need to know how far. Of all flips
+     * no more than 2·exp(−t²/2) are, t = |sum|/√squares (Hoeffding 1963, Theorem 2). */
+    return extreme ? (double)(extreme + 1) / (FLIPS + 1) : fmin(1.0 / (FLIPS + 1), 2 * exp(-sum * sum / (2 * squares)));
 }
 
 typedef struct ranked {

@@ -25,8 +25,9 @@ typedef struct trial_job {
 typedef struct trial_outcome {
     const char *status; /* TRIAL_DONE … of journal.h */
     char message[1024];
-    double value;  /* NAN where there is none */
-    json_t *facts; /* seconds, evaluate_seconds, peak_bytes, predicted_bytes, flops, model_bytes, best_sweep */
+    double value; /* NAN where there is none */
+    json_t *
+        facts; /* seconds, cpu_seconds, evaluate_seconds, peak_bytes, predicted_bytes, flops, model_bytes, best_sweep */
     topn_model *model;
     topn_report *report;
 } trial_outcome;

@@ -8,22 +8,23 @@
 #include <string.h>
 
 #include "study/record.h"
+#include "study/schedule.h"
 #include "study/trial.h"
 
-enum { FIRST_STAGE = 4 };
-/* Where nothing is known of a method yet: a flop takes at least this long, and among several its first trial may take
- * this share of the time, or its even share where that is less. */
-static const double fast_rate = 2e-10, first_share = 0.125, final_margin = 1.3;
+/* Where nothing is known of a method yet a flop takes at least this long, which is what products of matrices reach:
+ * most methods are slower, and are stopped when their time is up. Among several methods the first trial of one may take
+ * the share one_first of the time, and all first trials all_first together. */
+static const double fast_rate = 5e-12, one_first = 0.125, all_first = 0.5, final_margin = 1.3;
 
 /* A tuning under way. */
 typedef struct run {
     study *work;
     const tuning *asked;
     bench on;
-    arm *arms; /* [count] */
-    size_t count;
-    double *too_long;    /* [count] seconds that the next trial was predicted to take, where there was no time for it */
+    schedule all;
+    double *stopped;     /* [all.count] seconds after which a trial was stopped */
     double start, spent; /* spent: by trials of earlier runs */
+    double first;        /* seconds of all first trials, those that were stopped included */
 } run;
 
 static double remaining(const run *of)
@@ -34,82 +35,9 @@ static double remaining(const run *of)
 static size_t trials_so_far(const run *of)
 {
     size_t sum = 0;
-    for (size_t i = 0; i < of->count; i++)
-        sum += of->arms[i].count;
+    for (size_t i = 0; i < of->all.count; i++)
+        sum += of->all.arms[i].count;
     return sum;
-}
-
-/* ---- Which arm is next ------------------------------------------------------------------------------------------ */
-
-static double best_value(const arm *of, size_t count)
-{
-    const size_t best = arm_best(of, count);
-    return best == SIZE_MAX ? -INFINITY : of->rows[best].value;
-}
-
-/* Whether fewer than `places` arms were better in their first `trials`; of equals the first. */
-static bool is_among(const run *of, size_t which, size_t places, size_t trials)
-{
-    size_t before = 0;
-    const double mine = best_value(&of->arms[which], trials);
-    for (size_t i = 0; i < of->count; i++) {
-        const double other = of->arms[i].left_out ? -INFINITY : best_value(&of->arms[i], trials);
-        before += i != which && (other > mine || (other == mine && i < which));
-    }
-    return before < places;
-}
-
-/* The arm with the fewest trials of those that the stage admits and that have not got all of its trials; count: none */
-static size_t arm_of_stage(const run *of, size_t places, size_t judged_by, size_t trials)
-{
-    size_t found = of->count;
-    for (size_t i = 0; i < of->count; i++) {
-        const arm *one = &of->arms[i];
-        if (of->too_long[i] > 0 || !arm_has_more(one) || one->count >= trials)
-            continue;
-        if (places < of->count && !is_among(of, i, places, judged_by))
-            continue;
-        if (found == of->count || one->count < of->arms[found].count)
-            found = i;
-    }
-    return found;
-}
-
-static bool anything_left(const run *of)
-{
-    for (size_t i = 0; i < of->count; i++)
-        if (!(of->too_long[i] > 0) && arm_has_more(&of->arms[i]))
-            return true;
-    return false;
-}
-
-static size_t next_arm(const run *of)
-{
-    size_t trials = 1, judged_by = 1, more = FIRST_STAGE, places = of->count;
-    if (!anything_left(of))
-        return of->count;
-    for (int stage = 0; stage < 64; stage++) {
-        const size_t found = arm_of_stage(of, places, judged_by, trials);
-        if (found < of->count)
-            return found;
-        judged_by = trials;
-        trials += more;
-        more *= 2;
-        if (stage > 0)
-            places = places > 4 ? (places + 1) / 2 : places > 2 ? 2 : places;
-    }
-    return arm_of_stage(of, of->count, 1, SIZE_MAX);
-}
-
-/* The arm with the best trial of all; count: none. */
-static size_t winner(const run *of)
-{
-    size_t best = of->count;
-    for (size_t i = 0; i < of->count; i++)
-        if (arm_best(&of->arms[i], SIZE_MAX) != SIZE_MAX &&
-            (best == of->count || best_value(&of->arms[i], SIZE_MAX) > best_value(&of->arms[best], SIZE_MAX)))
-            best = i;
-    return best;
 }
 
 /* ---- Time -------------------------------------------------------------------------------------------------------- */
@@ -117,19 +45,20 @@ static size_t winner(const run *of)
 /* Seconds that the final training will take: those of the best trial, over all events. */
 static double final_seconds(const run *of)
 {
-    const size_t best = winner(of);
-    if (best == of->count)
+    const size_t best = schedule_winner(&of->all);
+    if (best == of->all.count)
         return 0;
-    const arm *one = &of->arms[best];
+    const arm *one = &of->all.arms[best];
     return final_margin * json_number_value(json_object_get(one->rows[arm_best(one, SIZE_MAX)].facts, "seconds"));
 }
 
 /* Seconds that an arm's next trial may take. */
 static double limit_of(const run *of, size_t which)
 {
-    const double left = remaining(of) - final_seconds(of);
-    const double share = fmin(first_share, 1 / (double)of->count);
-    return of->arms[which].count == 0 && of->count > 1 ? fmin(left, share * of->asked->seconds) : left;
+    const double left = remaining(of) - final_seconds(of), all = of->asked->seconds;
+    return of->all.arms[which].count == 0 && of->all.count > 1
+               ? fmin(left, fmin(one_first * all, all_first * all - of->first))
+               : left;
 }
 
 /* Whether the arm's next trial fits into memory and time; says why it does not. */
@@ -137,10 +66,10 @@ static topn_status admit(run *of, size_t which, bool *fits)
 {
     topn_status status;
     forecast next;
-    arm *one = &of->arms[which];
+    arm *one = &of->all.arms[which];
     *fits = false;
     STUDY_TRY(arm_forecast(&of->on, one, fast_rate, &next));
-    if (one->count == 0 && next.bytes > next.available && of->count > 1) {
+    if (one->count == 0 && next.bytes > next.available && of->all.count > 1) {
         char why[160];
         snprintf(why, sizeof why, "predicted to take %.3g GiB of memory where %.3g GiB are available",
                  (double)next.bytes / 0x1p30, (double)next.available / 0x1p30);
@@ -148,7 +77,7 @@ static topn_status admit(run *of, size_t which, bool *fits)
         if (!one->left_out)
             status = study_memory(of->work);
     } else if (next.seconds > limit_of(of, which)) {
-        of->too_long[which] = fmax(next.seconds, 1e-3);
+        of->all.too_long[which] = fmax(next.seconds, 1e-3);
     } else {
         *fits = true;
     }
@@ -158,17 +87,22 @@ done:
 
 static topn_status step(run *of, size_t which)
 {
-    arm *one = &of->arms[which];
-    const double limit = limit_of(of, which);
+    arm *one = &of->all.arms[which];
+    const double limit = limit_of(of, which), start = study_clock();
+    const bool first = one->count == 0;
     bool late;
-    of->work->deadline = study_clock() + limit;
+    of->work->deadline = start + limit;
     const topn_status status = arm_step(&of->on, one, &late);
     of->work->deadline = INFINITY;
     of->work->late = false;
+    if (first)
+        of->first += study_clock() - start;
     if (status != TOPN_OK)
         return status;
     if (late) {
-        of->too_long[which] = limit;
+        of->all.too_long[which] = of->stopped[which] = study_clock() - start;
+        study_say(of->work, "%s: a trial was stopped after %.1f s, all the time there was for it", one->method,
+                  of->stopped[which]);
         return TOPN_OK;
     }
     const trial_row *row = &one->rows[one->count - 1];
@@ -183,17 +117,17 @@ static topn_status search_all(run *of)
 {
     topn_status status = TOPN_OK;
     while (trials_so_far(of) < of->asked->trials) {
-        const size_t which = next_arm(of);
+        const size_t which = schedule_next(&of->all, remaining(of));
         bool fits;
-        if (which == of->count)
+        if (which == of->all.count)
             break;
         STUDY_TRY(study_go_on(of->work));
         STUDY_TRY(admit(of, which, &fits));
         if (fits)
             STUDY_TRY(step(of, which));
         /* A method alone whose defaults fail has nothing to be tuned from. */
-        if (of->count == 1 && of->arms[0].left_out)
-            STUDY_TRY(study_fail(of->work, TOPN_ERROR_OPTION, "%s", of->arms[0].left_out));
+        if (of->all.count == 1 && of->all.arms[0].left_out)
+            STUDY_TRY(study_fail(of->work, TOPN_ERROR_OPTION, "%s", of->all.arms[0].left_out));
     }
 done:
     return status;
@@ -205,14 +139,15 @@ done:
 static topn_status train_final(run *of, topn_options **options, json_t **facts, topn_model **out)
 {
     topn_status status;
-    const size_t best = winner(of);
+    const size_t best = schedule_winner(&of->all);
     const material *with;
     trial_outcome outcome = {0};
     json_t *settings = NULL;
-    if (best == of->count)
+    if (best == of->all.count)
         return study_fail(of->work, TOPN_ERROR_DATA, "no trial gave a model: %s",
-                          of->count && of->arms[0].left_out ? of->arms[0].left_out : "there was no time for one");
-    const arm *one = &of->arms[best];
+                          of->all.count && of->all.arms[0].left_out ? of->all.arms[0].left_out
+                                                                    : "there was no time for one");
+    const arm *one = &of->all.arms[best];
     const size_t trial = arm_best(one, SIZE_MAX);
     settings = arm_settings(one, one->rows[trial].settings);
     STUDY_TRY(arm_final_options(of->work, one, trial, options));
@@ -236,19 +171,29 @@ done:
     return status;
 }
 
+static void describe_time(const run *of, size_t which, size_t size, char *why)
+{
+    if (of->stopped[which] > 0)
+        snprintf(why, size, "its defaults were stopped after %.3g s, all the time there was for them",
+                 of->stopped[which]);
+    else if (of->all.too_long[which] > 0)
+        snprintf(why, size, "its defaults take %.3g s or longer, for which there was no time", of->all.too_long[which]);
+    else
+        snprintf(why, size, "there was no time for it");
+}
+
 static json_t *record_left_out(const run *of)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < of->count; i++) {
+    for (size_t i = 0; i < of->all.count; i++) {
         char why[256];
-        const char *text = of->arms[i].left_out;
-        if (!text && of->too_long[i] > 0 && of->arms[i].count == 0) {
-            snprintf(why, sizeof why, "its defaults take more time than there is for them: %.3g s or longer",
-                     of->too_long[i]);
+        const char *text = of->all.arms[i].left_out;
+        if (!text && of->all.arms[i].count == 0) {
+            describe_time(of, i, sizeof why, why);
             text = why;
         }
         if (text)
-            json_array_append_new(list, json_pack("{s:s, s:s}", "method", of->arms[i].method, "why", text));
+            json_array_append_new(list, json_pack("{s:s, s:s}", "method", of->all.arms[i].method, "why", text));
     }
     return list;
 }
@@ -256,13 +201,13 @@ static json_t *record_left_out(const run *of)
 static json_t *record_methods(const run *of)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < of->count; i++) {
-        const arm *one = &of->arms[i];
+    for (size_t i = 0; i < of->all.count; i++) {
+        const arm *one = &of->all.arms[i];
         const size_t best = arm_best(one, SIZE_MAX);
         json_t *row = json_pack("{s:s, s:i, s:o}", "method", one->method, "trials", (int)one->count, "space",
                                 space_json(&one->over));
         json_object_set_new(row, "defaults", record_real(one->count ? one->rows[0].value : NAN));
-        json_object_set_new(row, "best", record_real(best_value(one, SIZE_MAX)));
+        json_object_set_new(row, "best", record_real(schedule_best(one, SIZE_MAX)));
         if (best != SIZE_MAX)
             json_object_set(row, "best_options", one->rows[best].settings);
         json_array_append_new(list, row);
@@ -273,15 +218,15 @@ static json_t *record_methods(const run *of)
 static json_t *record_trials(const run *of)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < of->count; i++)
-        for (size_t t = 0; t < of->arms[i].count; t++)
-            json_array_append_new(list, record_trial(&of->arms[i].rows[t]));
+    for (size_t i = 0; i < of->all.count; i++)
+        for (size_t t = 0; t < of->all.arms[i].count; t++)
+            json_array_append_new(list, record_trial(&of->all.arms[i].rows[t]));
     return list;
 }
 
 static json_t *make_record(run *of, const topn_options *options, json_t *facts, const json_t *identity)
 {
-    const arm *one = &of->arms[winner(of)];
+    const arm *one = &of->all.arms[schedule_winner(&of->all)];
     const size_t trial = arm_best(one, SIZE_MAX);
     json_t *chosen =
         json_pack("{s:s, s:O, s:i}", "method", one->method, "options", one->rows[trial].settings, "trial", (int)trial);
@@ -305,13 +250,12 @@ static topn_status make_arms(run *of)
 {
     topn_status status = TOPN_OK;
     const tuning *asked = of->asked;
-    of->arms = calloc(asked->method_count, sizeof *of->arms);
-    of->too_long = calloc(asked->method_count, sizeof *of->too_long);
-    if (!of->arms || !of->too_long)
+    of->stopped = calloc(asked->method_count, sizeof *of->stopped);
+    if (!schedule_create(&of->all, asked->method_count) || !of->stopped)
         STUDY_TRY(study_memory(of->work));
-    for (; of->count < asked->method_count; of->count++) {
-        arm *one = &of->arms[of->count];
-        const char *method = asked->methods[of->count];
+    for (; of->all.count < asked->method_count; of->all.count++) {
+        arm *one = &of->all.arms[of->all.count];
+        const char *method = asked->methods[of->all.count];
         STUDY_TRY(arm_create(of->work, method, method, asked->fixed, asked->by, false, NULL, one));
         if (asked->ranges) {
             const topn_status added = space_add_list(of->work, &one->over, method, asked->ranges);
@@ -324,13 +268,23 @@ done:
     return status;
 }
 
+/* Where an arm's defaults contradict each other, its trial says so. */
+static void predict_flops(run *of, const material *base)
+{
+    for (size_t i = 0; i < of->all.count; i++) {
+        topn_cost cost;
+        if (topn_train_cost(of->work->context, base->train, of->all.arms[i].base, &cost) == TOPN_OK)
+            of->all.flops[i] = cost.flops;
+    }
+}
+
 /* All that decides the trials. */
 static json_t *identity_of(const run *of, const material *base)
 {
     const tuning *asked = of->asked;
     json_t *methods = json_object();
-    for (size_t i = 0; i < of->count; i++)
-        json_object_set_new(methods, of->arms[i].method, space_json(&of->arms[i].over));
+    for (size_t i = 0; i < of->all.count; i++)
+        json_object_set_new(methods, of->all.arms[i].method, space_json(&of->all.arms[i].over));
     json_t *identity = json_pack("{s:s, s:s, s:s}", "study", "tune", "version", topn_version(), "data",
                                  topn_data_fingerprint(base->all));
     json_object_set_new(identity, "file", json_string(asked->from.data));
@@ -353,11 +307,13 @@ static topn_status take_over(run *of)
     trial_row *rows = NULL;
     size_t count = 0;
     STUDY_TRY(journal_rows(of->work, of->on.book, &rows, &count));
-    for (size_t i = 0; i < of->count; i++)
-        STUDY_TRY(arm_replay(of->work, &of->arms[i], rows, count));
-    for (size_t i = 0; i < of->count; i++)
-        for (size_t t = 0; t < of->arms[i].count; t++)
-            of->spent += trial_seconds(&of->arms[i].rows[t]);
+    for (size_t i = 0; i < of->all.count; i++)
+        STUDY_TRY(arm_replay(of->work, &of->all.arms[i], rows, count));
+    for (size_t i = 0; i < of->all.count; i++)
+        for (size_t t = 0; t < of->all.arms[i].count; t++)
+            of->spent += trial_seconds(&of->all.arms[i].rows[t]);
+    for (size_t i = 0; i < of->all.count; i++)
+        of->first += of->all.arms[i].count ? trial_seconds(&of->all.arms[i].rows[0]) : 0;
     if (count)
         study_say(of->work, "%s: %zu trials are done, it goes on from there", of->asked->journal, trials_so_far(of));
 done:
@@ -371,10 +327,8 @@ static void run_clear(run *of)
 {
     journal_close(of->on.book);
     materials_free(of->on.data);
-    for (size_t i = 0; i < of->count; i++)
-        arm_clear(&of->arms[i]);
-    free(of->arms);
-    free(of->too_long);
+    schedule_clear(&of->all);
+    free(of->stopped);
 }
 
 topn_status tune_run(study *work, const tuning *asked, tuned *out)
@@ -394,6 +348,7 @@ topn_status tune_run(study *work, const tuning *asked, tuned *out)
     STUDY_TRY(materials_get(work, of.on.data, nothing, 1, &base));
     if (!base->hidden || topn_data_events(base->hidden) == 0)
         STUDY_TRY(study_fail(work, TOPN_ERROR_OPTION, "the protocol holds no events back for validation"));
+    predict_flops(&of, base);
     identity = identity_of(&of, base);
     STUDY_TRY(journal_open(work, asked->journal, identity, &of.on.book, &found));
     STUDY_TRY(take_over(&of));
@@ -430,6 +385,8 @@ static void write_methods(FILE *file, const json_t *record)
     json_t *row;
     json_array_foreach(json_object_get(record, "methods"), index, row)
     {
+        if (json_integer_value(json_object_get(row, "trials")) == 0)
+            continue; /* among those left out */
         char *text = settings_text(json_object_get(row, "best_options"));
         fprintf(file, "%-16s %7d  ", json_string_value(json_object_get(row, "method")),
                 (int)json_integer_value(json_object_get(row, "trials")));

@@ -17,7 +17,7 @@ methods:
   - {name: EASE tuned, method: ease, search: true}
   - {method: ease, options: {l2: 100}}
   - {name: "kNN, \"few\"", method: itemknn, search: {declared: false, k: 5..40 log}}
-  - {name: iALS, method: ials, options: {factors: 8, sweeps: 5}}
+  - {name: iALS, method: ials, options: {factors: 8, sweeps: 5}, seeds: [1, 2, 3]}
   - {method: chol, options: {beta: 0.01}}
 YAML
 good compare films.yaml
@@ -27,6 +27,9 @@ done
 same stdout films.txt
 has films.txt 'chol .*failed: option --beta of chol'
 has films.tex 'Films \\& <friends>'
+has films.html 'colspan="6">failed: option --beta'
+lacks films.html 'nan'
+lacks films.txt 'nan'
 has films.html '<h1>Films &amp; &lt;friends&gt;</h1>'
 lacks films.html 'http'
 /usr/bin/python3 - <<'PYTHON' || fault "the report"
@@ -41,10 +44,11 @@ assert d["machine"]["processor"] and d["version"]
 done = [e for e in d["entries"] if e["status"] == "done"]
 for e in done:
     for name, r in e["results"].items():
-        assert abs(r["mean"] - sum(r["seeds"]) / 2) < 1e-12
+        assert len(r["seeds"]) == (3 if e["name"] == "iALS" else 2)
+        assert abs(r["mean"] - sum(r["seeds"]) / len(r["seeds"])) < 1e-12
         if name == "ndcg@10":
             assert r["low"] <= r["mean"] <= r["high"]
-    assert e["seconds"] > 0 and e["model_bytes"] > 0
+    assert e["seconds"] > 0 and e["cpu_seconds"] > 0 and e["model_bytes"] > 0
 assert len(entries["EASE tuned"]["tuning"]["trials"]) == 6
 assert d["best"] == max(done, key=lambda e: e["results"]["ndcg@10"]["mean"])["name"]
 # Every pair is tested; Holm's correction by hand.
@@ -95,7 +99,7 @@ for m in ("ndcg@10", "recall@5"):
 # A split that is there.
 printf 'split: split\nmetrics: [ndcg@10]\nmethods: [ease, popularity]\n' >there.yaml
 good compare there.yaml --format csv
-has stdout '^ease,ease,ndcg@10,0\.'
+has stdout '^ease,ease,done,ndcg@10,0\.'
 
 # Again: nothing is done anew, the same report.
 cp films.json first.json
@@ -103,9 +107,29 @@ good compare films.yaml
 has stderr 'goes on from there'
 same films.json first.json
 
+# An entry more: only that is trained. Another entry of the same name is not mixed with it.
+sed 's/^methods:/&\n  - {name: more, method: itemknn}/; s/^title: .*/title: More/' films.yaml >more.yaml
+cp films.trials more.trials
+good compare more.yaml
+has stderr '^more, seed 2, test'
+lacks stderr '^EASE'
+/usr/bin/python3 -c '
+import json
+a, b = json.load(open("films.json")), json.load(open("more.json"))
+assert len(b["entries"]) == len(a["entries"]) + 1 and b["plan"]["title"] == "More"
+assert [e.get("results") for e in a["entries"]] == [e.get("results") for e in b["entries"] if e["name"] != "more"]' ||
+    fault "an entry more changed others"
+sed 's/l2: 100/l2: 101/' films.yaml >other.yaml
+cp films.trials other.trials
+refused 1 'entry "ease" is another one in the journal' compare other.yaml
+
 # ---- --verify
 good compare --verify films.json
 has stdout 'are the same$'
+good compare --verify films.json --entries 'popularity,ease'
+has stdout 'are the same: popularity,ease$'
+lacks stderr 'iALS'
+refused 2 'does not name entries' compare --verify films.json --entries 'popularity,eas'
 sed 's/"l2": "100"/"l2": "101"/' films.json >other.json
 "$TOPN_PROGRAM" compare --verify other.json -q >stdout 2>stderr && fault "a changed report was taken"
 sed 's/u17,i/u17,j/' events.csv >changed.csv
@@ -173,6 +197,7 @@ bad 'range of l2: "wide"' 'data: events.csv\nmethods: [{method: ease, search: {l
 bad 'an entry takes' 'data: events.csv\nmethods: [{method: ease, l2: 1}]\n'
 bad 'no split protocol "strongest"' 'data: events.csv\nprotocol: strongest\nmethods: [ease]\n'
 bad 'bad.yaml:2: seeds: a list' 'data: events.csv\nseeds: 3\nmethods: [ease]\n'
+bad 'bad.yaml:2: .*there twice' 'data: events.csv\nmethods: [{method: ease, seeds: [3, 3]}]\n'
 bad 'there twice' 'data: events.csv\nseeds: [3, 3]\nmethods: [ease]\n'
 bad 'protocol fixed and test' 'data: events.csv\nprotocol: fixed\nmethods: [ease]\n'
 bad 'nested too deep' 'data: &a [*a]\n'

@@ -125,4 +125,4 @@ empty_folder out
 refused 1 'is the journal of something else: metric is "ndcg@10" there and "ndcg@20" now' \
     tune ease events.csv -o a --trials 20 --budget none --metric ndcg@20
 echo text >not-a-journal
-refused 1 'not-a-journal' tune ease events.csv -o a --trials 2 --journal not-a-journal
+refused 1 'not-a-journal' tune ease events.csv -o a --trials 2 --metric ndcg@10 --journal not-a-journal
