@@ -220,6 +220,18 @@ done:
     return code;
 }
 
+/* Metrics that the command line names are refused now, not after the training. */
+static int check_metrics(struct session *session, const topn_data *data)
+{
+    const topn_options *options = session->options[TOPN_KIND_EVALUATION];
+    topn_option_info info;
+    for (size_t i = 0; topn_options_info(options, i, &info); i++)
+        if (strcmp(info.name, "metrics") == 0 && info.is_set)
+            return session_check(session, topn_metrics_check(session->context, topn_options_get(options, info.name),
+                                                             topn_data_items(data), NULL, NULL));
+    return CODE_DONE;
+}
+
 static int run(struct session *session)
 {
     struct plan plan = {0};
@@ -230,6 +242,7 @@ static int run(struct session *session)
     STEP(make_plan(session, &plan));
     STEP(check_outputs(session, plan.output));
     STEP(session_read(session, plan.data, NULL, &data));
+    STEP(check_metrics(session, data));
     STEP(held_back_create(session, data, &held));
     STEP(train(session, &plan, data, &held, &model));
     if (session_value(session, "priors-from"))

@@ -403,6 +403,22 @@ done:
     return status;
 }
 
+/* Names were checked with their lines; cut-offs need the number of items. */
+static topn_status check_metrics(const run *of, const topn_data *data)
+{
+    topn_status status;
+    bool per_user;
+    STUDY_TRY(
+        study_check(of->work, topn_metrics_check(of->work->context, of->metrics, topn_data_items(data), NULL, NULL)));
+    STUDY_TRY(study_check(of->work, topn_metrics_check(of->work->context, of->on.metric, 0, NULL, &per_user)));
+    if (!per_user)
+        status =
+            study_fail(of->work, TOPN_ERROR_OPTION,
+                       "metrics: %s is no metric of users; the first of the list decides and is tested", of->on.metric);
+done:
+    return status;
+}
+
 static topn_status begin(run *of, const char *journal_path, const material **base)
 {
     topn_status status;
@@ -422,6 +438,7 @@ static topn_status begin(run *of, const char *journal_path, const material **bas
         STUDY_TRY(study_fail(of->work, TOPN_ERROR_OPTION, "the protocol hides no events for the test"));
     if (is_tuned(of) && (!(*base)->hidden || !topn_data_events((*base)->hidden)))
         STUDY_TRY(study_fail(of->work, TOPN_ERROR_OPTION, "validation: no events are held back to tune by"));
+    STUDY_TRY(check_metrics(of, (*base)->full));
     identity = identity_of(of, *base);
     STUDY_TRY(journal_open(of->work, journal_path, identity, &of->on.book, &found));
     STUDY_TRY(journal_rows(of->work, of->on.book, &of->rows, &of->row_count));

@@ -263,10 +263,6 @@ static topn_status report_tests(const compared *all, json_t *out)
     for (size_t i = 0; i < all->count; i++)
         if (is_done(&all->list[i])) {
             STUDY_TRY(read_column(all, &all->list[i], metric_at(all, 0), &columns[i], unused));
-            if (!columns[i].per_user)
-                STUDY_TRY(study_fail(all->work, TOPN_ERROR_OPTION,
-                                     "metrics: %s is no metric of users; the first of the list decides and is tested",
-                                     metric_at(all, 0)));
         }
     const size_t best = best_of(all, columns);
     STUDY_TRY(test_pairs(all, columns, best, json_object_get(out, "entries"), tests));

@@ -135,6 +135,8 @@ static topn_status read_metrics(reader *from, const outline *at)
         STUDY_TRY(fault(from, at, "a list of metrics belongs here, such as [ndcg@100, recall@20]; the first decides"));
     for (size_t i = 0; i < at->count; i++) {
         STUDY_TRY(scalar_of(from, &at->children[i], &text));
+        STUDY_TRY(placed(from, &at->children[i],
+                         study_check(from->work, topn_metrics_check(from->work->context, text, 0, NULL, NULL))));
         json_array_append_new(list, json_string(text));
     }
     json_object_set(from->plan, "metrics", list);

@@ -278,6 +278,19 @@ static void predict_flops(run *of, const material *base)
     }
 }
 
+/* The metric must be one that there is before anything is read, and its cut-off before anything is trained. */
+static topn_status check_metric(study *work, const char *metric, uint32_t items)
+{
+    topn_status status;
+    size_t count;
+    STUDY_TRY(study_check(work, topn_metrics_check(work->context, metric, items, &count, NULL)));
+    if (count != 1)
+        status = study_fail(work, TOPN_ERROR_OPTION, "option --metric takes one metric, such as ndcg@100, not \"%s\"",
+                            metric);
+done:
+    return status;
+}
+
 /* All that decides the trials. */
 static json_t *identity_of(const run *of, const material *base)
 {
@@ -341,6 +354,7 @@ topn_status tune_run(study *work, const tuning *asked, tuned *out)
     bool found;
     *out = (tuned){0};
     of.on = (bench){.work = work, .metric = asked->metric, .metrics = asked->metric, .by_data = asked->by_data};
+    STUDY_TRY(check_metric(work, asked->metric, 0));
     STUDY_TRY(make_arms(&of));
     STUDY_TRY(study_share(work));
     study_watch(work);
@@ -348,6 +362,7 @@ topn_status tune_run(study *work, const tuning *asked, tuned *out)
     STUDY_TRY(materials_get(work, of.on.data, nothing, 1, &base));
     if (!base->hidden || topn_data_events(base->hidden) == 0)
         STUDY_TRY(study_fail(work, TOPN_ERROR_OPTION, "the protocol holds no events back for validation"));
+    STUDY_TRY(check_metric(work, asked->metric, topn_data_items(base->train)));
     predict_flops(&of, base);
     identity = identity_of(&of, base);
     STUDY_TRY(journal_open(work, asked->journal, identity, &of.on.book, &found));

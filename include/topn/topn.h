@@ -569,6 +569,11 @@ TOPN_API topn_status topn_evaluate(topn_context *context, const topn_retriever *
                                    const topn_data *hidden, const topn_data *candidates, const topn_options *options,
                                    topn_report **out);
 TOPN_API void topn_report_free(topn_report *report);
+/* Whether topn_evaluate would take these metrics, such as "ndcg@100,recall@20", of a model with so many items (0:
+ * whatever their number): OPTION otherwise. *count: how many they are; *per_user: whether each is a mean over users.
+ * Both may be NULL. */
+TOPN_API topn_status topn_metrics_check(topn_context *context, const char *metrics, uint32_t items, size_t *count,
+                                        bool *per_user);
 
 typedef struct topn_metric_result {
     const char *name;       /* "ndcg@100" */

@@ -24,6 +24,24 @@ done:
     return status;
 }
 
+topn_status topn_metrics_check(topn_context *context, const char *metrics, uint32_t items, size_t *count,
+                               bool *per_user)
+{
+    metric_list list = {0};
+    bool all = true;
+    if (!context || !metrics)
+        return fail(context, TOPN_ERROR_ARGUMENT, "topn_metrics_check takes a context and metrics");
+    const topn_status status = metric_list_parse(context, metrics, items ? items : UINT32_MAX, false, &list);
+    for (size_t i = 0; i < list.count; i++)
+        all = all && !list.requests[i].metric->overall;
+    if (count)
+        *count = list.count;
+    if (per_user)
+        *per_user = all;
+    metric_list_clear(&list);
+    return status;
+}
+
 size_t topn_report_count(const topn_report *report)
 {
     return report ? report->metric_count : 0;

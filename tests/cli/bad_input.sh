@@ -162,6 +162,10 @@ refused 1 'unknown.txt' recommend good.safetensors --user u1 --allow unknown.txt
 
 # evaluation
 refused 2 'recal' evaluate good.safetensors --seen events.csv --hidden events.csv --metrics recal@20
+refused 2 'no metric "ndgc"; did you mean ndcg' train ease events.csv -o never.safetensors --metrics ndgc@10
+refused 2 'larger than the' train ease events.csv -o never.safetensors --metrics ndcg@100000
+refused 2 'no metric "ndgc"' tune ease events.csv -o never.safetensors --metric ndgc@10 --budget 1m
+refused 2 'takes one metric' tune ease events.csv -o never.safetensors --metric ndcg@5,recall@5 --budget 1m
 refused 2 'recall' evaluate good.safetensors --seen events.csv --hidden events.csv --metrics recall@0
 refused 2 'recall' evaluate good.safetensors --seen events.csv --hidden events.csv --metrics recall@x
 refused 1 'nowhere/test-seen.tsv' evaluate good.safetensors --split nowhere/test
