@@ -12,9 +12,8 @@ bool schedule_create(schedule *out, size_t most)
 {
     *out = (schedule){0};
     out->arms = calloc(most, sizeof *out->arms);
-    out->flops = calloc(most, sizeof *out->flops);
     out->too_long = calloc(most, sizeof *out->too_long);
-    return out->arms && out->flops && out->too_long;
+    return out->arms && out->too_long;
 }
 
 void schedule_clear(schedule *old)
@@ -22,7 +21,6 @@ void schedule_clear(schedule *old)
     for (size_t i = 0; i < old->count; i++)
         arm_clear(&old->arms[i]);
     free(old->arms);
-    free(old->flops);
     free(old->too_long);
     *old = (schedule){0};
 }
@@ -45,14 +43,8 @@ static bool is_among(const schedule *of, size_t which, size_t places, size_t tri
     return before < places;
 }
 
-/* Of two arms with as many trials: before them the one with less arithmetic, later the first. */
-static bool comes_before(const schedule *of, size_t a, size_t b)
-{
-    const size_t mine = of->arms[a].count, other = of->arms[b].count;
-    return mine != other ? mine < other : mine == 0 && of->flops[a] < of->flops[b];
-}
-
-/* The arm with the fewest trials of those that the stage admits and that have not got all of its trials; count: none */
+/* The arm with the fewest trials, of equals the first, of those that the stage admits and that have not got all of its
+ * trials; count: none. */
 static size_t arm_of_stage(const schedule *of, size_t places, size_t judged_by, size_t trials)
 {
     size_t found = of->count;
@@ -62,7 +54,7 @@ static size_t arm_of_stage(const schedule *of, size_t places, size_t judged_by, 
             continue;
         if (places < of->count && !is_among(of, i, places, judged_by))
             continue;
-        if (found == of->count || comes_before(of, i, found))
+        if (found == of->count || one->count < of->arms[found].count)
             found = i;
     }
     return found;

@@ -9,8 +9,7 @@
 #include "study/arm.h"
 
 typedef struct schedule {
-    arm *arms;        /* [count] */
-    double *flops;    /* [count] of the defaults: the cheapest begin */
+    arm *arms;        /* [count] as methods are listed: those that are solved for begin, networks come last */
     double *too_long; /* [count] seconds of the next trial, for which there was no time: the arm has ended; else 0 */
     size_t count;
 } schedule;

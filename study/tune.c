@@ -268,16 +268,6 @@ done:
     return status;
 }
 
-/* Where an arm's defaults contradict each other, its trial says so. */
-static void predict_flops(run *of, const material *base)
-{
-    for (size_t i = 0; i < of->all.count; i++) {
-        topn_cost cost;
-        if (topn_train_cost(of->work->context, base->train, of->all.arms[i].base, &cost) == TOPN_OK)
-            of->all.flops[i] = cost.flops;
-    }
-}
-
 /* The metric must be one that there is before anything is read, and its cut-off before anything is trained. */
 static topn_status check_metric(study *work, const char *metric, uint32_t items)
 {
@@ -363,7 +353,6 @@ topn_status tune_run(study *work, const tuning *asked, tuned *out)
     if (!base->hidden || topn_data_events(base->hidden) == 0)
         STUDY_TRY(study_fail(work, TOPN_ERROR_OPTION, "the protocol holds no events back for validation"));
     STUDY_TRY(check_metric(work, asked->metric, topn_data_items(base->train)));
-    predict_flops(&of, base);
     identity = identity_of(&of, base);
     STUDY_TRY(journal_open(work, asked->journal, identity, &of.on.book, &found));
     STUDY_TRY(take_over(&of));
