@@ -68,11 +68,10 @@ static topn_options *method_options(const char *method, const char *sweeps)
     check(topn_options_set(context, options, "sweeps", sweeps));
     if (topn_options_has(options, "factors"))
         check(topn_options_set(context, options, "factors", "6"));
-    if (topn_options_has(options, "pseudo-inputs")) {
-        check(topn_options_set(context, options, "pseudo-inputs", "9"));
-        check(topn_options_set(context, options, "hidden", "100"));
-        check(topn_options_set(context, options, "latent", "20"));
-    }
+    static const char *const small[][2] = {{"pseudo-inputs", "9"}, {"hidden", "60"}, {"latent", "20"}};
+    for (size_t at = 0; at < sizeof small / sizeof *small; at++)
+        if (topn_options_has(options, small[at][0]))
+            check(topn_options_set(context, options, small[at][0], small[at][1]));
     return options;
 }
 
