@@ -86,7 +86,7 @@ static const option_row rows[] = {
                 "of adagrad and adam: what keeps them from dividing by 0"),
     OPTION_REAL(sampled_params, clip, "clip", 0, 0, 1e12, "longest gradient of a row in a batch; 0 = any length"),
     OPTION_REAL(sampled_params, l2, "l2", 0.002, 0, 1e6,
-                "λ: each time an example touches a row, λ/2·‖row‖² is added to the loss", SEARCH_LOG(1e-5, 0.1)),
+                "λ: each time an example touches a row, λ/2·‖row‖² is added to the loss", SEARCH_LOG(1e-4, 1)),
     OPTION_REAL_AUTO(sampled_params, item_l2, "item-l2", "auto", 0, 1e6, "λ of the items' rows; auto = as --l2"),
     OPTION_INTEGER(sampled_params, batch, "batch", 512, 1, 4194304,
                    "positives of a batch: their gradients are taken at the same parameters and summed"),
