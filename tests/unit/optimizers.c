@@ -107,6 +107,43 @@ static void steps_along_parts_are_steps(void **state)
         }
 }
 
+/* Steps without an example, all at once or with factors made before, are steps along ridge · parameters. Counts on
+ * both sides of what one piece of the loop takes. */
+static void idle_steps_are_steps(void **state)
+{
+    enum { WIDE = 2500, IDLE = 5 };
+    static float one[1 + OPTIMIZER_ARRAYS][WIDE], many[1 + OPTIMIZER_ARRAYS][WIDE], gradient[WIDE];
+    static const size_t counts[] = {1, 33, 1024, 1025, WIDE};
+    (void)state;
+    for (size_t which = 0; optimizer_at(which); which++)
+        for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
+            for (int part = 0; part < 2; part++) {
+                const optimizer *by = optimizer_at(which);
+                const float ridge = part ? 0.02f : 0.0f;
+                step_factors factors[IDLE];
+                memset(one, 0, sizeof one);
+                for (size_t at = 0; at < counts[c]; at++)
+                    gradient[at] = one[0][at] = (float)random_normal(9, RANDOM_SAMPLES, at);
+                float *one_state[OPTIMIZER_ARRAYS] = {one[1], one[2]},
+                      *many_state[OPTIMIZER_ARRAYS] = {many[1], many[2]};
+                optimizer_setting setting = {0.1, 0.9, 0.999, 1e-8, 1};
+                memcpy(many, one, sizeof many);
+                by->step(&setting, one[0], gradient, one_state, counts[c]);
+                factors[0] = by->factors(&setting);
+                by->step_by(&factors[0], many[0], gradient, many_state, counts[c]);
+                assert_memory_equal(one, many, sizeof one);
+                for (size_t step = 0; step < IDLE; step++) {
+                    setting.step++;
+                    factors[step] = by->factors(&setting);
+                    for (size_t at = 0; at < counts[c]; at++)
+                        gradient[at] = 0.0f + ridge * one[0][at];
+                    by->step(&setting, one[0], gradient, one_state, counts[c]);
+                }
+                by->step_idle(factors, IDLE, ridge, many[0], many_state, counts[c]);
+                assert_memory_equal(one, many, sizeof one);
+            }
+}
+
 static void steps_equal_numpy(void **state)
 {
     (void)state;
@@ -229,6 +266,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_equal_plain_ones),
         cmocka_unit_test(steps_along_parts_are_steps),
+        cmocka_unit_test(idle_steps_are_steps),
         cmocka_unit_test(steps_equal_numpy),
         cmocka_unit_test(any_gradient_leaves_finite_parameters),
         cmocka_unit_test(adams_first_step_is_the_rate),

@@ -351,6 +351,7 @@ static topn_status autoencoder_sweep(topn_context *context, void *state, int64_t
     for (uint64_t pass = 0; pass < decoder; pass++)
         TRY(run_pass(context, at, (uint64_t)sweep * passes + encoder + pass, ((uint64_t)sweep * decoder + pass) * steps,
                      &step, false, &ignored));
+    sparse_input_settle(&at->input, context->threads);
     const double count = (double)encoder * at->user_count;
     at->parts[RECONSTRUCTION] = (float)(sums.reconstruction / count);
     at->parts[DIVERGENCE] = (float)(sums.divergence.plain / count);

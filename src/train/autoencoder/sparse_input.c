@@ -40,7 +40,7 @@ uint64_t sparse_input_state_bytes(uint64_t items, size_t width)
 uint64_t sparse_input_bytes(uint64_t items, uint64_t events, size_t users, size_t width, int threads)
 {
     return sparse_input_state_bytes(items, width) + 12 * events + 8 * (users + items + 2) +
-           sizeof(float) * CHUNK * (uint64_t)threads * width;
+           (sizeof(uint32_t) + sizeof(uint8_t)) * items + sizeof(float) * (uint64_t)threads * width;
 }
 
 topn_status sparse_input_create(topn_context *context, const sparse_matrix *events, size_t users, size_t width,
@@ -50,15 +50,19 @@ topn_status sparse_input_create(topn_context *context, const sparse_matrix *even
     const size_t count = events->columns * width;
     *out = (sparse_input){
         .items = events->columns, .width = width, .exponent = 0.5, .capacity = most_events(events, users)};
-    TRY(ALLOCATE(context, count, &out->rows));
-    for (int array = 0; array < by->arrays; array++)
-        TRY(ALLOCATE_ZEROED(context, count, &out->state[array]));
+    TRY(ALLOCATE_TABLE(context, count, &out->rows));
+    for (int array = 0; array < by->arrays; array++) {
+        TRY(ALLOCATE_TABLE(context, count, &out->state[array]));
+        memset(out->state[array], 0, count * sizeof(float));
+    }
     TRY(ALLOCATE(context, users + 1, &out->begins));
     TRY(ALLOCATE(context, out->capacity, &out->factors));
     TRY(ALLOCATE(context, (size_t)out->items + 1, &out->item_begins));
     TRY(ALLOCATE(context, out->capacity, &out->item_users));
     TRY(ALLOCATE(context, out->capacity, &out->item_factors));
-    TRY(ALLOCATE(context, (size_t)context->threads * CHUNK * width, &out->gradients));
+    TRY(ALLOCATE(context, out->items, &out->taken));
+    TRY(ALLOCATE_ZEROED(context, out->items, &out->had));
+    TRY(ALLOCATE(context, (size_t)context->threads * width, &out->gradients));
     draw_weights(context, number, sqrt(6.0 / ((double)out->items + (double)outputs)), count, out->rows);
 done:
     return status;
@@ -74,6 +78,8 @@ void sparse_input_clear(sparse_input *input)
     free(input->item_begins);
     free(input->item_users);
     free(input->item_factors);
+    free(input->taken);
+    free(input->had);
     free(input->gradients);
     *input = (sparse_input){0};
 }
@@ -100,42 +106,6 @@ static void put_factors(const sparse_input *input, const user_batch *batch, size
         if (threshold && index / 4 != block)
             random_block(batch->seed, RANDOM_INPUT_DROPOUT, block = index / 4, words);
         factors[at] = threshold && words[index % 4] < threshold ? 0.0f : factor;
-    }
-}
-
-void sparse_input_forward(sparse_input *input, const user_batch *batch, float *x)
-{
-    const size_t width = input->width;
-    input->begins[0] = 0;
-    for (size_t n = 0; n < batch->count; n++) {
-        size_t length;
-        batch_history(batch, n, &length);
-        input->begins[n + 1] = input->begins[n] + length;
-    }
-#pragma omp parallel for num_threads(batch->threads) schedule(dynamic, 8) if (batch->threads > 1)
-    for (size_t n = 0; n < batch->count; n++) {
-        size_t length;
-        const uint32_t *items = batch_history(batch, n, &length);
-        float *row = x + n * width, *factors = input->factors + input->begins[n];
-        put_factors(input, batch, n, length, factors);
-        memset(row, 0, width * sizeof *row);
-        for (size_t at = 0; at < length; at++)
-            if (factors[at] > 0.0f)
-                add_row(row, input->rows + items[at] * width, factors[at], width);
-    }
-}
-
-void sparse_input_gather(const sparse_input *input, const user_batch *batch, const float *rows, float *x)
-{
-    const size_t width = input->width;
-#pragma omp parallel for num_threads(batch->threads) schedule(dynamic, 8) if (batch->threads > 1)
-    for (size_t n = 0; n < batch->count; n++) {
-        size_t length;
-        const uint32_t *items = batch_history(batch, n, &length);
-        float *row = x + n * width;
-        memset(row, 0, width * sizeof *row);
-        for (size_t at = 0; at < length; at++)
-            add_row(row, rows + items[at] * width, (float)pow((double)length, -input->exponent), width);
     }
 }
 
@@ -166,29 +136,114 @@ static void gather_by_item(sparse_input *input, const user_batch *batch)
             sum += count;
         }
     }
+    input->taken_count = 0;
+    for (uint32_t item = 0; item < input->items; item++)
+        if (begins[item] > (item ? begins[item - 1] : 0))
+            input->taken[input->taken_count++] = item;
+}
+
+static void state_of(const sparse_input *input, uint32_t item, float *state[OPTIMIZER_ARRAYS])
+{
+    for (int array = 0; array < OPTIMIZER_ARRAYS; array++)
+        state[array] = input->state[array] ? input->state[array] + item * input->width : NULL;
+}
+
+/* The steps that a row is behind. */
+static void catch_up(sparse_input *input, uint32_t item)
+{
+    const size_t had = input->had[item];
+    float *state[OPTIMIZER_ARRAYS];
+    if (had == input->pending_count)
+        return;
+    state_of(input, item, state);
+    const unsigned saved = threads_flush_begin(); /* averages of rows long untouched */
+    input->by->step_idle(input->pending + had, input->pending_count - had, input->ridge,
+                         input->rows + item * input->width, state, input->width);
+    threads_flush_end(saved);
+    input->had[item] = (uint8_t)input->pending_count;
+}
+
+void sparse_input_settle(sparse_input *input, int threads)
+{
+    (void)threads; /* without OpenMP */
+#pragma omp parallel for num_threads(threads) schedule(dynamic, CHUNK) if (threads > 1)
+    for (uint32_t item = 0; item < input->items; item++)
+        catch_up(input, item);
+    memset(input->had, 0, input->items * sizeof *input->had);
+    input->pending_count = 0;
+}
+
+void sparse_input_forward(sparse_input *input, const user_batch *batch, float *x)
+{
+    const size_t width = input->width;
+    input->begins[0] = 0;
+    for (size_t n = 0; n < batch->count; n++) {
+        size_t length;
+        batch_history(batch, n, &length);
+        input->begins[n + 1] = input->begins[n] + length;
+    }
+#pragma omp parallel for num_threads(batch->threads) schedule(dynamic, 8) if (batch->threads > 1)
+    for (size_t n = 0; n < batch->count; n++)
+        put_factors(input, batch, n, input->begins[n + 1] - input->begins[n], input->factors + input->begins[n]);
+    gather_by_item(input, batch);
+#pragma omp parallel for num_threads(batch->threads) schedule(dynamic, 8) if (batch->threads > 1)
+    for (size_t at = 0; at < input->taken_count; at++)
+        catch_up(input, input->taken[at]);
+#pragma omp parallel for num_threads(batch->threads) schedule(dynamic, 8) if (batch->threads > 1)
+    for (size_t n = 0; n < batch->count; n++) {
+        size_t length;
+        const uint32_t *items = batch_history(batch, n, &length);
+        const float *factors = input->factors + input->begins[n];
+        float *row = x + n * width;
+        memset(row, 0, width * sizeof *row);
+        for (size_t at = 0; at < length; at++)
+            if (factors[at] > 0.0f)
+                add_row(row, input->rows + items[at] * width, factors[at], width);
+    }
+}
+
+void sparse_input_gather(const sparse_input *input, const user_batch *batch, const float *rows, float *x)
+{
+    const size_t width = input->width;
+#pragma omp parallel for num_threads(batch->threads) schedule(dynamic, 8) if (batch->threads > 1)
+    for (size_t n = 0; n < batch->count; n++) {
+        size_t length;
+        const uint32_t *items = batch_history(batch, n, &length);
+        float *row = x + n * width;
+        memset(row, 0, width * sizeof *row);
+        for (size_t at = 0; at < length; at++)
+            add_row(row, rows + items[at] * width, (float)pow((double)length, -input->exponent), width);
+    }
+}
+
+/* The last pending step of a row that the batch has taken. */
+static void step_row(sparse_input *input, uint32_t item, const float *dx)
+{
+    const size_t width = input->width;
+    float *row = input->rows + item * width, *gradient = input->gradients + (size_t)thread_index() * width,
+          *state[OPTIMIZER_ARRAYS];
+    state_of(input, item, state);
+    memset(gradient, 0, width * sizeof *gradient);
+    if (input->ridge > 0.0f)
+        add_row(gradient, row, input->ridge, width);
+    for (uint64_t at = item ? input->item_begins[item - 1] : 0; at < input->item_begins[item]; at++)
+        add_row(gradient, dx + input->item_users[at] * width, input->item_factors[at], width);
+    input->by->step_by(&input->pending[input->pending_count - 1], row, gradient, state, width);
+    input->had[item] = (uint8_t)input->pending_count;
 }
 
 void sparse_input_step(sparse_input *input, const user_batch *batch, const float *dx, const optimizer *by,
                        const optimizer_setting *setting, double l2)
 {
-    const size_t width = input->width, items = input->items, chunks = (items + CHUNK - 1) / CHUNK;
-    gather_by_item(input, batch);
-#pragma omp parallel for num_threads(batch->threads) schedule(dynamic, 4) if (batch->threads > 1)
-    for (size_t chunk = 0; chunk < chunks; chunk++) {
-        const unsigned saved = threads_flush_begin(); /* averages of rows long untouched */
-        const size_t begin = chunk * CHUNK, rows = items - begin < CHUNK ? items - begin : CHUNK;
-        float *gradient = input->gradients + (size_t)thread_index() * CHUNK * width, *state[OPTIMIZER_ARRAYS] = {0};
-        for (int array = 0; array < by->arrays; array++)
-            state[array] = input->state[array] + begin * width;
-        memset(gradient, 0, rows * width * sizeof *gradient);
-        if (l2 > 0.0)
-            add_row(gradient, input->rows + begin * width, (float)l2, rows * width);
-        for (size_t row = 0; row < rows; row++) {
-            const size_t item = begin + row;
-            for (uint64_t at = item ? input->item_begins[item - 1] : 0; at < input->item_begins[item]; at++)
-                add_row(gradient + row * width, dx + input->item_users[at] * width, input->item_factors[at], width);
-        }
-        by->step(setting, input->rows + begin * width, gradient, state, rows * width);
+    if (input->pending_count == MOST_PENDING || by != input->by || (float)l2 != input->ridge)
+        sparse_input_settle(input, batch->threads);
+    input->by = by;
+    input->ridge = (float)l2;
+    input->pending[input->pending_count++] = by->factors(setting);
+#pragma omp parallel for num_threads(batch->threads) schedule(dynamic, 8) if (batch->threads > 1)
+    for (size_t at = 0; at < input->taken_count; at++) {
+        const unsigned saved = threads_flush_begin();
+        step_row(input, input->taken[at], dx);
         threads_flush_end(saved);
     }
 }

@@ -6,7 +6,9 @@
  *
  *   x_u = 1/(√n (1 − p)) Σ_{kept i} T_i        ("L2-normalised input": Liang et al. 2018)
  *
- * A step is of all rows, those that no user of the batch has taken included: Adam's averages go on there, too.
+ * A step is of all rows, those that no user of the batch has taken included: Adam's averages go on there, too. Nothing
+ * but λT pulls at these, so their steps can wait until a row is taken again, or for sparse_input_settle, and then come
+ * one after the other while the row is in the cache: the same bits without a pass over the whole table for each batch.
  */
 #ifndef TOPN_TRAIN_AUTOENCODER_SPARSE_INPUT_H
 #define TOPN_TRAIN_AUTOENCODER_SPARSE_INPUT_H
@@ -14,6 +16,8 @@
 #include "train/autoencoder/user_batch.h"
 #include "train/iteration.h"
 #include "train/sampled/optimizer.h"
+
+enum { MOST_PENDING = 64 /* steps: then all rows take theirs */ };
 
 typedef struct sparse_input {
     uint32_t items;
@@ -29,7 +33,15 @@ typedef struct sparse_input {
     uint64_t *item_begins; /* [items + 1] */
     uint32_t *item_users;  /* [capacity] rows of the batch */
     float *item_factors;   /* [capacity] */
-    float *gradients;      /* [threads × chunk × width] */
+    uint32_t *taken;       /* [items] those with kept events, taken_count of them */
+    size_t taken_count;
+    float *gradients; /* [threads × width] */
+    /* Steps since all rows had the same number of them. */
+    const optimizer *by;
+    float ridge; /* λ */
+    step_factors pending[MOST_PENDING];
+    size_t pending_count;
+    uint8_t *had; /* [items] how many of them a row has had */
 } sparse_input;
 
 /* First values: uniform on ±√(6/(items + outputs)), drawn by (seed, number); outputs of the layer. Batches have at
@@ -41,13 +53,16 @@ void sparse_input_clear(sparse_input *input);
 uint64_t sparse_input_state_bytes(uint64_t items, size_t width);
 /* events: of a batch at most */
 uint64_t sparse_input_bytes(uint64_t items, uint64_t events, size_t users, size_t width, int threads);
-/* x [count × width]; remembers the batch for the step. */
+/* x [count × width], by rows that are brought up to date; remembers the batch for the step. */
 void sparse_input_forward(sparse_input *input, const user_batch *batch, float *x);
 /* x of the same whole histories by other rows; nothing is dropped or remembered. */
 void sparse_input_gather(const sparse_input *input, const user_batch *batch, const float *rows, float *x);
-/* One step along the gradient that dx [count × width], derivatives by x, give the rows; λ/2‖T‖² is in the loss. */
+/* One step along the gradient that dx [count × width], derivatives by x, give the rows; λ/2‖T‖² is in the loss. Rows
+ * that the batch has not taken are behind until sparse_input_settle. */
 void sparse_input_step(sparse_input *input, const user_batch *batch, const float *dx, const optimizer *by,
                        const optimizer_setting *setting, double l2);
+/* All rows take the steps that they are behind. */
+void sparse_input_settle(sparse_input *input, int threads);
 /* Values on ±bound by (seed, stream RANDOM_LAYERS, number): what first values of tables are drawn from. */
 void draw_weights(const topn_context *context, unsigned number, double bound, size_t count, float *values);
 

@@ -24,6 +24,13 @@ typedef struct optimizer_setting {
     uint64_t step; /* batches so far, this one counted: from 1 */
 } optimizer_setting;
 
+/* What a setting comes to, made once for many rows; adam's rate is η/(1 − β₁ᵗ), and scale, 1/(1 − β₂ᵗ), corrects the
+ * squares under the root. */
+typedef struct step_factors {
+    float rate, epsilon;
+    float scale, keep_mean, take_mean, keep_square, take_square;
+} step_factors;
+
 typedef struct optimizer {
     const char *name, *summary, *paper;
     int arrays;                                /* floats of state beside each parameter, all 0 at first */
@@ -34,6 +41,13 @@ typedef struct optimizer {
     /* The same along coefficient · vector + ridge · parameters, in one pass: the same bits. */
     void (*step_along)(const optimizer_setting *, float *parameters, float coefficient, const float *vector,
                        float ridge, float *const state[OPTIMIZER_ARRAYS], size_t count);
+    /* The same in two parts, the first for all rows of a batch. */
+    step_factors (*factors)(const optimizer_setting *);
+    void (*step_by)(const step_factors *, float *parameters, const float *gradient,
+                    float *const state[OPTIMIZER_ARRAYS], size_t count);
+    /* `steps` of them one after the other along ridge · parameters, all that pulls at a row without an example. */
+    void (*step_idle)(const step_factors *, size_t steps, float ridge, float *parameters,
+                      float *const state[OPTIMIZER_ARRAYS], size_t count);
 } optimizer;
 
 const optimizer *optimizer_at(size_t index);

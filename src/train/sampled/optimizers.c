@@ -11,6 +11,8 @@
 #include "base/registry.h"
 #include "base/vector.h"
 
+enum { PIECE = 1024 /* parameters that take all steps before the next do: they stay in the nearest cache */ };
+
 static float bounded_epsilon(const optimizer_setting *setting)
 {
     return setting->epsilon > (double)FLT_MIN ? (float)setting->epsilon : FLT_MIN;
@@ -20,10 +22,11 @@ static float bounded_epsilon(const optimizer_setting *setting)
 typedef struct direction {
     const float *gradient; /* NULL: coefficient · vector + ridge · parameters */
     float coefficient, ridge;
-    const float *vector;
+    const float *vector; /* NULL: none */
 } direction;
 
-/* Loops over parameters with `g`, the gradient at `at`; a loop for each form of a direction. */
+/* Loops over parameters with `g`, the gradient at `at`; a loop for each form of a direction. A sum that begins with 0
+ * is never −0. */
 #define ALONG(direction, ...)                                                                                          \
     if ((direction)->gradient) {                                                                                       \
         const float *restrict gradient = (direction)->gradient;                                                        \
@@ -31,14 +34,25 @@ typedef struct direction {
             const float g = gradient[at];                                                                              \
             __VA_ARGS__                                                                                                \
         }                                                                                                              \
-    } else {                                                                                                           \
+    } else if ((direction)->vector) {                                                                                  \
         const float *restrict vector = (direction)->vector;                                                            \
         const float coefficient = (direction)->coefficient, ridge = (direction)->ridge;                                \
         for (size_t at = 0; at < count; at++) {                                                                        \
             const float g = coefficient * vector[at] + ridge * parameters[at];                                         \
             __VA_ARGS__                                                                                                \
         }                                                                                                              \
+    } else {                                                                                                           \
+        const float ridge = (direction)->ridge;                                                                        \
+        for (size_t at = 0; at < count; at++) {                                                                        \
+            const float g = 0.0f + ridge * parameters[at];                                                             \
+            __VA_ARGS__                                                                                                \
+        }                                                                                                              \
     }
+
+static step_factors sgd_factors(const optimizer_setting *setting)
+{
+    return (step_factors){.rate = (float)setting->rate};
+}
 
 VECTOR_CLONES
 static void sgd_loop(float rate, const direction *along, float *restrict parameters, size_t count)
@@ -46,11 +60,16 @@ static void sgd_loop(float rate, const direction *along, float *restrict paramet
     ALONG(along, parameters[at] -= rate * g;)
 }
 
-static void sgd(const optimizer_setting *setting, float *parameters, const direction *along,
+static void sgd(const step_factors *factors, float *parameters, const direction *along,
                 float *const state[OPTIMIZER_ARRAYS], size_t count)
 {
     (void)state;
-    sgd_loop((float)setting->rate, along, parameters, count);
+    sgd_loop(factors->rate, along, parameters, count);
+}
+
+static step_factors adagrad_factors(const optimizer_setting *setting)
+{
+    return (step_factors){.rate = (float)setting->rate, .epsilon = bounded_epsilon(setting)};
 }
 
 VECTOR_CLONES
@@ -61,33 +80,16 @@ static void adagrad_loop(float rate, float epsilon, const direction *along, floa
           parameters[at] -= rate * (g / sqrtf(squares[at] + epsilon));)
 }
 
-static void adagrad(const optimizer_setting *setting, float *parameters, const direction *along,
+static void adagrad(const step_factors *factors, float *parameters, const direction *along,
                     float *const state[OPTIMIZER_ARRAYS], size_t count)
 {
-    adagrad_loop((float)setting->rate, bounded_epsilon(setting), along, parameters, state[0], count);
+    adagrad_loop(factors->rate, factors->epsilon, along, parameters, state[0], count);
 }
 
-/* rate: η/(1 − β₁ᵗ); scale: 1/(1 − β₂ᵗ), which corrects the squares under the root. */
-typedef struct adam_factors {
-    float rate, scale, keep_mean, take_mean, keep_square, take_square, epsilon;
-} adam_factors;
-
-VECTOR_CLONES
-static void adam_loop(const adam_factors *factors, const direction *along, float *restrict parameters,
-                      float *restrict means, float *restrict squares, size_t count)
-{
-    const adam_factors f = *factors;
-    ALONG(along, const float square = f.keep_square * squares[at] + f.take_square * (g * g);
-          means[at] = f.keep_mean * means[at] + f.take_mean * g; squares[at] = square > FLT_MAX ? FLT_MAX : square;
-          const float corrected = squares[at] * f.scale;
-          parameters[at] -= f.rate * (means[at] / (sqrtf(corrected > FLT_MAX ? FLT_MAX : corrected) + f.epsilon));)
-}
-
-static void adam(const optimizer_setting *setting, float *parameters, const direction *along,
-                 float *const state[OPTIMIZER_ARRAYS], size_t count)
+static step_factors adam_factors(const optimizer_setting *setting)
 {
     const double t = (double)setting->step;
-    const adam_factors factors = {
+    return (step_factors){
         .rate = (float)(setting->rate / (1 - pow(setting->beta1, t))),
         .scale = (float)(1 / (1 - pow(setting->beta2, t))),
         .keep_mean = (float)setting->beta1,
@@ -96,24 +98,63 @@ static void adam(const optimizer_setting *setting, float *parameters, const dire
         .take_square = (float)(1 - setting->beta2),
         .epsilon = bounded_epsilon(setting),
     };
-    adam_loop(&factors, along, parameters, state[0], state[1], count);
 }
 
-/* NAME_step and NAME_step_along of a row. */
+VECTOR_CLONES
+static void adam_loop(const step_factors *factors, const direction *along, float *restrict parameters,
+                      float *restrict means, float *restrict squares, size_t count)
+{
+    const step_factors f = *factors;
+    ALONG(along, const float square = f.keep_square * squares[at] + f.take_square * (g * g);
+          means[at] = f.keep_mean * means[at] + f.take_mean * g; squares[at] = square > FLT_MAX ? FLT_MAX : square;
+          const float corrected = squares[at] * f.scale;
+          parameters[at] -= f.rate * (means[at] / (sqrtf(corrected > FLT_MAX ? FLT_MAX : corrected) + f.epsilon));)
+}
+
+static void adam(const step_factors *factors, float *parameters, const direction *along,
+                 float *const state[OPTIMIZER_ARRAYS], size_t count)
+{
+    adam_loop(factors, along, parameters, state[0], state[1], count);
+}
+
+/* The functions of a row from NAME_factors and NAME. */
 #define STEPS(name)                                                                                                    \
+    static void name##_step_by(const step_factors *factors, float *parameters, const float *gradient,                  \
+                               float *const state[OPTIMIZER_ARRAYS], size_t count)                                     \
+    {                                                                                                                  \
+        const direction along = {.gradient = gradient};                                                                \
+        name(factors, parameters, &along, state, count);                                                               \
+    }                                                                                                                  \
     static void name##_step(const optimizer_setting *setting, float *parameters, const float *gradient,                \
                             float *const state[OPTIMIZER_ARRAYS], size_t count)                                        \
     {                                                                                                                  \
-        const direction along = {.gradient = gradient};                                                                \
-        name(setting, parameters, &along, state, count);                                                               \
+        const step_factors factors = name##_factors(setting);                                                          \
+        name##_step_by(&factors, parameters, gradient, state, count);                                                  \
     }                                                                                                                  \
     static void name##_step_along(const optimizer_setting *setting, float *parameters, float coefficient,              \
                                   const float *vector, float ridge, float *const state[OPTIMIZER_ARRAYS],              \
                                   size_t count)                                                                        \
     {                                                                                                                  \
+        const step_factors factors = name##_factors(setting);                                                          \
         const direction along = {.coefficient = coefficient, .vector = vector, .ridge = ridge};                        \
-        name(setting, parameters, &along, state, count);                                                               \
+        name(&factors, parameters, &along, state, count);                                                              \
+    }                                                                                                                  \
+    static void name##_step_idle(const step_factors *factors, size_t steps, float ridge, float *parameters,            \
+                                 float *const state[OPTIMIZER_ARRAYS], size_t count)                                   \
+    {                                                                                                                  \
+        const direction along = {.ridge = ridge};                                                                      \
+        for (size_t begin = 0; begin < count; begin += PIECE) {                                                        \
+            float *at[OPTIMIZER_ARRAYS];                                                                               \
+            for (int array = 0; array < OPTIMIZER_ARRAYS; array++)                                                     \
+                at[array] = state[array] ? state[array] + begin : NULL;                                                \
+            for (size_t step = 0; step < steps; step++)                                                                \
+                name(&factors[step], parameters + begin, &along, at, count - begin < PIECE ? count - begin : PIECE);   \
+        }                                                                                                              \
     }
+
+#define STEPS_OF(name)                                                                                                 \
+    .step = name##_step, .step_along = name##_step_along, .factors = name##_factors, .step_by = name##_step_by,        \
+    .step_idle = name##_step_idle
 
 STEPS(sgd)
 STEPS(adagrad)
@@ -123,8 +164,7 @@ const optimizer optimizer_sgd = {
     .name = "sgd",
     .summary = "steps of the rate times the gradient; nothing is kept",
     .paper = "P2 Algorithms 1–3",
-    .step = sgd_step,
-    .step_along = sgd_step_along,
+    STEPS_OF(sgd),
 };
 
 const optimizer optimizer_adagrad = {
@@ -133,8 +173,7 @@ const optimizer optimizer_adagrad = {
     .paper = "Duchi, Hazan, Singer 2011",
     .arrays = 1,
     .array_names = {"squares"},
-    .step = adagrad_step,
-    .step_along = adagrad_step_along,
+    STEPS_OF(adagrad),
 };
 
 const optimizer optimizer_adam = {
@@ -143,8 +182,7 @@ const optimizer optimizer_adam = {
     .paper = "Kingma, Ba 2015",
     .arrays = 2,
     .array_names = {"means", "squares"},
-    .step = adam_step,
-    .step_along = adam_step_along,
+    STEPS_OF(adam),
 };
 
 static const optimizer *const optimizers[] = {
