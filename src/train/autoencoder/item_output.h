@@ -20,8 +20,11 @@ typedef struct item_output {
     bool unbiased;                       /* b stays 0 */
     size_t capacity;                     /* users of a batch */
     size_t block, blocks;                /* items are worked on in blocks that do not depend on the threads */
-    float *scores;                       /* [capacity × items], then derivatives by them */
-    float *parts;                        /* [blocks × capacity × width] of dh */
+    float *scores;                       /* [capacity × items], then what derivatives by them are made of */
+    likelihood_piece *pieces;            /* [capacity × blocks] */
+    double scale;                        /* of the loss of the batch */
+    size_t parts_count;                  /* of PART_BLOCKS blocks each, the last one of what is left */
+    float *parts;                        /* [parts_count × capacity × width] of dh */
     float *gradients;                    /* [threads × block × (width + 1)] */
     double *losses;                      /* [capacity] */
 } item_output;
@@ -32,11 +35,11 @@ topn_status item_output_create(topn_context *context, size_t items, size_t width
 void item_output_clear(item_output *output);
 uint64_t item_output_state_bytes(uint64_t items, size_t width);
 uint64_t item_output_bytes(uint64_t items, size_t width, size_t capacity, int threads);
-/* From h [count × width]: the sum of the negative log-likelihoods of the batch's histories; keeps their derivatives,
- * times `scale`. */
+/* From h [count × width]: the sum of the negative log-likelihoods of the batch's histories; keeps what
+ * their derivatives, times `scale`, are made of. */
 double item_output_forward(item_output *output, const user_batch *batch, const float *h, likelihood kind, double scale);
-/* After it: dh [count × width] (NULL: not wanted), derivatives by h; and one step of D and b (by NULL: none), where
- * λ/2‖D‖² is in the loss. */
+/* After it, once: dh [count × width] (NULL: not wanted), derivatives by h; and one step of D and b (by NULL: none),
+ * where λ/2‖D‖² is in the loss. */
 void item_output_backward(item_output *output, const user_batch *batch, const float *h, float *dh, const optimizer *by,
                           const optimizer_setting *setting, double l2);
 

@@ -93,27 +93,59 @@ static double gaussian_scores(float *scores, size_t items, float scale)
     return sum / 2;
 }
 
-double likelihood_row(likelihood kind, float *scores, size_t items, const uint32_t *taken, size_t count, double scale)
+likelihood_piece likelihood_begin(likelihood kind, float *scores, size_t items, size_t first, const uint32_t *taken,
+                                  size_t count, double scale)
 {
-    double along = 0, loss = 0;
+    likelihood_piece piece = {.factor = 1.0f};
     for (size_t at = 0; at < count; at++)
-        along += (double)scores[taken[at]];
+        piece.along += (double)scores[taken[at] - first];
     switch (kind) {
-    case LIKELIHOOD_MULTINOMIAL: {
-        const float most = largest_score(scores, items);
-        const double sum = raise_scores(scores, items, most);
-        loss = (double)count * ((double)most + log(sum)) - along;
-        scale_scores(scores, items, (float)(scale * (double)count / sum));
+    case LIKELIHOOD_MULTINOMIAL:
+        piece.most = largest_score(scores, items);
+        piece.sum = raise_scores(scores, items, piece.most);
         break;
-    }
     case LIKELIHOOD_BERNOULLI:
-        loss = bernoulli_scores(scores, items, (float)scale) - along;
+        piece.sum = bernoulli_scores(scores, items, (float)scale);
         break;
     case LIKELIHOOD_GAUSSIAN:
-        loss = gaussian_scores(scores, items, (float)scale) - along + (double)count / 2;
+        piece.sum = gaussian_scores(scores, items, (float)scale) + (double)count / 2;
         break;
     }
+    return piece;
+}
+
+double likelihood_join(likelihood kind, likelihood_piece *pieces, size_t count, size_t events, double scale)
+{
+    double along = 0, sum = 0, most = -INFINITY;
+    for (size_t at = 0; at < count; at++) {
+        along += pieces[at].along;
+        most = (double)pieces[at].most > most ? (double)pieces[at].most : most;
+    }
+    if (kind != LIKELIHOOD_MULTINOMIAL) {
+        for (size_t at = 0; at < count; at++)
+            sum += pieces[at].sum;
+        return sum - along;
+    }
     for (size_t at = 0; at < count; at++)
-        scores[taken[at]] -= (float)scale;
+        sum += pieces[at].sum * exp((double)pieces[at].most - most);
+    for (size_t at = 0; at < count; at++)
+        pieces[at].factor = (float)(scale * (double)events / sum * exp((double)pieces[at].most - most));
+    return (double)events * (most + log(sum)) - along;
+}
+
+void likelihood_end(const likelihood_piece *piece, float *scores, size_t items, size_t first, const uint32_t *taken,
+                    size_t count, double scale)
+{
+    if (piece->factor != 1.0f)
+        scale_scores(scores, items, piece->factor);
+    for (size_t at = 0; at < count; at++)
+        scores[taken[at] - first] -= (float)scale;
+}
+
+double likelihood_row(likelihood kind, float *scores, size_t items, const uint32_t *taken, size_t count, double scale)
+{
+    likelihood_piece piece = likelihood_begin(kind, scores, items, 0, taken, count, scale);
+    const double loss = likelihood_join(kind, &piece, 1, count, scale);
+    likelihood_end(&piece, scores, items, 0, taken, count, scale);
     return loss;
 }

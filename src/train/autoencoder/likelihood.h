@@ -17,8 +17,24 @@
 typedef enum likelihood { LIKELIHOOD_MULTINOMIAL, LIKELIHOOD_BERNOULLI, LIKELIHOOD_GAUSSIAN } likelihood;
 #define LIKELIHOOD_CHOICES "multinomial|bernoulli|gaussian"
 
-/* The negative logarithm of the likelihood of the events at `taken` [count]; scores [items] become its derivatives
- * times `scale`. */
+/* Scores are worked on in pieces, blocks of items of one user, since all of them do not fit into the cache: what a
+ * piece says before the others are known, and what it is to be multiplied by when they are. */
+typedef struct likelihood_piece {
+    double sum;   /* multinomial: Σ e^(s − most); else the loss of the piece, without … */
+    double along; /* Σ x s */
+    float most, factor;
+} likelihood_piece;
+
+/* Of the scores [items] of items from `first` on, among them the events at `taken` [count]. Scores become what their
+ * derivatives are made of. */
+likelihood_piece likelihood_begin(likelihood kind, float *scores, size_t items, size_t first, const uint32_t *taken,
+                                  size_t count, double scale);
+/* The negative logarithm of the likelihood of `events` events from all pieces; gives these their factors. */
+double likelihood_join(likelihood kind, likelihood_piece *pieces, size_t count, size_t events, double scale);
+/* After both: scores become derivatives times `scale`. */
+void likelihood_end(const likelihood_piece *piece, float *scores, size_t items, size_t first, const uint32_t *taken,
+                    size_t count, double scale);
+/* All at once. */
 double likelihood_row(likelihood kind, float *scores, size_t items, const uint32_t *taken, size_t count, double scale);
 
 #endif

@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/threads.h"
-#include "base/vector.h"
+#include "train/autoencoder/row_sum.h"
 
 enum { CHUNK = 32, NUMBER_SHIFT = 51 /* as stacks of layers number their values: train/network/layers.c */ };
 
@@ -82,13 +82,6 @@ void sparse_input_clear(sparse_input *input)
     free(input->had);
     free(input->gradients);
     *input = (sparse_input){0};
-}
-
-VECTOR_CLONES
-static void add_row(float *restrict target, const float *restrict row, float factor, size_t count)
-{
-    for (size_t at = 0; at < count; at++)
-        target[at] += factor * row[at];
 }
 
 /* Random numbers go by event and pass. */
@@ -194,11 +187,11 @@ void sparse_input_forward(sparse_input *input, const user_batch *batch, float *x
         size_t length;
         const uint32_t *items = batch_history(batch, n, &length);
         const float *factors = input->factors + input->begins[n];
-        float *row = x + n * width;
-        memset(row, 0, width * sizeof *row);
+        row_sum sum = row_sum_begin_empty(x + n * width, width);
         for (size_t at = 0; at < length; at++)
             if (factors[at] > 0.0f)
-                add_row(row, input->rows + items[at] * width, factors[at], width);
+                row_sum_add(&sum, input->rows + items[at] * width, factors[at]);
+        row_sum_end(&sum);
     }
 }
 
@@ -209,10 +202,11 @@ void sparse_input_gather(const sparse_input *input, const user_batch *batch, con
     for (size_t n = 0; n < batch->count; n++) {
         size_t length;
         const uint32_t *items = batch_history(batch, n, &length);
-        float *row = x + n * width;
-        memset(row, 0, width * sizeof *row);
+        const float factor = (float)pow((double)length, -input->exponent);
+        row_sum sum = row_sum_begin_empty(x + n * width, width);
         for (size_t at = 0; at < length; at++)
-            add_row(row, rows + items[at] * width, (float)pow((double)length, -input->exponent), width);
+            row_sum_add(&sum, rows + items[at] * width, factor);
+        row_sum_end(&sum);
     }
 }
 
@@ -223,11 +217,12 @@ static void step_row(sparse_input *input, uint32_t item, const float *dx)
     float *row = input->rows + item * width, *gradient = input->gradients + (size_t)thread_index() * width,
           *state[OPTIMIZER_ARRAYS];
     state_of(input, item, state);
-    memset(gradient, 0, width * sizeof *gradient);
+    row_sum sum = row_sum_begin_empty(gradient, width);
     if (input->ridge > 0.0f)
-        add_row(gradient, row, input->ridge, width);
+        row_sum_add(&sum, row, input->ridge);
     for (uint64_t at = item ? input->item_begins[item - 1] : 0; at < input->item_begins[item]; at++)
-        add_row(gradient, dx + input->item_users[at] * width, input->item_factors[at], width);
+        row_sum_add(&sum, dx + input->item_users[at] * width, input->item_factors[at]);
+    row_sum_end(&sum);
     input->by->step_by(&input->pending[input->pending_count - 1], row, gradient, state, width);
     input->had[item] = (uint8_t)input->pending_count;
 }
