@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Forward and backward through the layers. A tile of rows goes through all layers before the next; then, backward,
- * gradients of weights W are blocks of rows of Hᵀ·dZ over the whole batch.
+ * gradients of weights W are blocks of rows of Hᵀ·dZ over the whole batch. Tiles and blocks are as large as leaves work
+ * for two threads, since each product has a copy of all of W, or of dZ, made; they don't depend on the threads.
  *
  * Per row and layer are kept: z, after the backward of the layer dz; h; with layer normalisation x̂ = (a − mean)/σ and
  * 1/σ; with dropout what was kept; and dh.
@@ -15,13 +16,17 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/threads.h"
+#include "base/vector.h"
 #include "numeric/tile.h"
 
 enum {
-    TILE_ROWS = 64,
-    BLOCK_ROWS = 128, /* of W, whose gradient one thread makes at a time */
-    UNIT_BITS = 13,   /* of a dropout's index: units in fours */
-    WHERE_BITS = 6,   /* stack and layer */
+    MOST_TILE = 128,
+    MOST_BLOCK = 320, /* rows of W, whose gradient one thread makes at a time */
+    LEAST_TASKS = 2,
+    STEP = 8,
+    LANES = 16,
+    UNIT_BITS = 13, /* of a dropout's index: units in fours */
+    WHERE_BITS = 6, /* stack and layer */
 };
 
 typedef struct kept_layer {
@@ -105,6 +110,18 @@ void layer_workspace_free(layer_workspace *workspace)
     free(workspace);
 }
 
+/* Rows of a piece where `count` are shared out evenly, at most `most` to each. */
+static size_t piece_of(size_t count, size_t most)
+{
+    const size_t even = (count + most - 1) / most, pieces = even < LEAST_TASKS ? LEAST_TASKS : even;
+    return ((count + pieces - 1) / pieces + STEP - 1) / STEP * STEP;
+}
+
+static size_t pieces_of(size_t count, size_t piece)
+{
+    return piece ? (count + piece - 1) / piece : 0;
+}
+
 /* Rows begin … begin + rows − 1 of what layer `layer` takes. */
 static const float *input_of(const layer_workspace *workspace, size_t layer, size_t begin, size_t *stride)
 {
@@ -116,11 +133,31 @@ static const float *input_of(const layer_workspace *workspace, size_t layer, siz
     return workspace->layers[layer - 1].h + begin * *stride;
 }
 
+VECTOR_CLONES
+static void add_row(size_t width, const float *restrict from, float *restrict to)
+{
+    for (size_t at = 0; at < width; at++)
+        to[at] += from[at];
+}
+
+VECTOR_CLONES
+static void put_sum(size_t width, const float *restrict a, const float *restrict b, float *restrict to)
+{
+    for (size_t at = 0; at < width; at++)
+        to[at] = a[at] + b[at];
+}
+
+VECTOR_CLONES
+static void add_products(size_t width, const float *restrict a, const float *restrict b, float *restrict to)
+{
+    for (size_t at = 0; at < width; at++)
+        to[at] += a[at] * b[at];
+}
+
 static void add_rows(size_t rows, size_t width, const float *from, size_t from_stride, float *to, size_t to_stride)
 {
     for (size_t row = 0; row < rows; row++)
-        for (size_t at = 0; at < width; at++)
-            to[row * to_stride + at] += from[row * from_stride + at];
+        add_row(width, from + row * from_stride, to + row * to_stride);
 }
 
 /* z = h_before·W + b + Σ earlier h. */
@@ -131,31 +168,82 @@ static void put_linear(const layer_stack *stack, layer_workspace *workspace, siz
     float *z = at->z + begin * at->columns;
     size_t stride;
     const float *input = input_of(workspace, layer, begin, &stride);
-    for (size_t row = 0; row < rows; row++)
-        memcpy(z + row * at->columns, made->biases, at->columns * sizeof *z);
-    if (made->weights.values)
+    if (made->weights.values) {
+        for (size_t row = 0; row < rows; row++)
+            memcpy(z + row * at->columns, made->biases, at->columns * sizeof *z);
         tile_product(false, false, rows, at->columns, at->inputs, input, stride, made->weights.values, at->columns,
                      1.0f, z, at->columns);
-    else
-        add_rows(rows, at->columns, input, stride, z, at->columns);
+    } else {
+        for (size_t row = 0; row < rows; row++)
+            put_sum(at->columns, made->biases, input + row * stride, z + row * at->columns);
+    }
     for (size_t earlier = 0; made->connected && earlier < layer; earlier++)
         add_rows(rows, at->columns, workspace->layers[earlier].h + begin * at->columns, at->columns, z, at->columns);
+}
+
+/* Sums in lanes that are added in order: vector code, and the same bits whatever the width of the vectors. */
+static double sum_lanes(const double lanes[LANES])
+{
+    double sum = 0.0;
+    for (size_t lane = 0; lane < LANES; lane++)
+        sum += lanes[lane];
+    return sum;
+}
+
+/* Σ a, and Σ (a − mean)². */
+VECTOR_CLONES
+static double sum_row(size_t count, const float *a)
+{
+    double lanes[LANES] = {0};
+    for (size_t begin = 0; begin < count; begin += LANES) {
+        const size_t left = count - begin, width = left < LANES ? left : LANES;
+        for (size_t lane = 0; lane < width; lane++)
+            lanes[lane] += (double)a[begin + lane];
+    }
+    return sum_lanes(lanes);
+}
+
+VECTOR_CLONES
+static double sum_squares(size_t count, const float *a, double mean)
+{
+    double lanes[LANES] = {0};
+    for (size_t begin = 0; begin < count; begin += LANES) {
+        const size_t left = count - begin, width = left < LANES ? left : LANES;
+        for (size_t lane = 0; lane < width; lane++)
+            lanes[lane] += ((double)a[begin + lane] - mean) * ((double)a[begin + lane] - mean);
+    }
+    return sum_lanes(lanes);
+}
+
+/* Σ a b. */
+VECTOR_CLONES
+static double sum_products(size_t count, const float *a, const float *b)
+{
+    double lanes[LANES] = {0};
+    for (size_t begin = 0; begin < count; begin += LANES) {
+        const size_t left = count - begin, width = left < LANES ? left : LANES;
+        for (size_t lane = 0; lane < width; lane++)
+            lanes[lane] += (double)a[begin + lane] * (double)b[begin + lane];
+    }
+    return sum_lanes(lanes);
+}
+
+VECTOR_CLONES
+static void put_normal(size_t count, const float *restrict gain, const float *restrict shift, double mean,
+                       float inverse, float *restrict h, float *restrict unit)
+{
+    for (size_t at = 0; at < count; at++) {
+        unit[at] = (float)((double)h[at] - mean) * inverse;
+        h[at] = gain[at] * unit[at] + shift[at];
+    }
 }
 
 /* h of one row becomes gain ⊙ x̂ + shift. */
 static void normalize_row(const dense_layer *made, size_t count, float *h, float *unit, float *inverse)
 {
-    double sum = 0.0, squares = 0.0;
-    for (size_t at = 0; at < count; at++)
-        sum += (double)h[at];
-    const double mean = sum / (double)count;
-    for (size_t at = 0; at < count; at++)
-        squares += ((double)h[at] - mean) * ((double)h[at] - mean);
+    const double mean = sum_row(count, h) / (double)count, squares = sum_squares(count, h, mean);
     *inverse = (float)(1.0 / sqrt(squares / (double)count + LAYER_NORM_EPSILON));
-    for (size_t at = 0; at < count; at++) {
-        unit[at] = (float)((double)h[at] - mean) * *inverse;
-        h[at] = made->gain[at] * unit[at] + made->shift[at];
-    }
+    put_normal(count, made->gain, made->shift, mean, *inverse, h, unit);
 }
 
 static void drop_row(const layer_stack *stack, size_t layer, uint64_t example, size_t count, float *h,
@@ -200,7 +288,8 @@ void layer_forward(const layer_stack *stack, layer_workspace *workspace, size_t 
                    size_t input_stride, bool training, uint64_t first_example, int threads, float *out,
                    size_t out_stride)
 {
-    const size_t tiles = (count + TILE_ROWS - 1) / TILE_ROWS, layers = workspace->layer_count;
+    const size_t tile_rows = piece_of(count, MOST_TILE), tiles = pieces_of(count, tile_rows),
+                 layers = workspace->layer_count;
     workspace->count = count;
     workspace->input = input;
     workspace->input_stride = input_stride;
@@ -208,7 +297,7 @@ void layer_forward(const layer_stack *stack, layer_workspace *workspace, size_t 
     const int saved = threads_serial_blas_begin();
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
     for (size_t tile = 0; tile < tiles; tile++) {
-        const size_t begin = tile * TILE_ROWS, rows = count - begin < TILE_ROWS ? count - begin : TILE_ROWS;
+        const size_t begin = tile * tile_rows, rows = count - begin < tile_rows ? count - begin : tile_rows;
         for (size_t layer = 0; layer < layers; layer++) {
             put_linear(stack, workspace, layer, begin, rows);
             for (size_t row = begin; row < begin + rows; row++)
@@ -221,20 +310,22 @@ void layer_forward(const layer_stack *stack, layer_workspace *workspace, size_t 
     threads_serial_blas_end(saved);
 }
 
+VECTOR_CLONES
+static void put_unit_pull(size_t count, const float *restrict unit, double mean, double along, double inverse,
+                          float *restrict da)
+{
+    for (size_t at = 0; at < count; at++)
+        da[at] = (float)(((double)da[at] - mean - (double)unit[at] * along) * inverse);
+}
+
 /* da of one row from dh by way of the normalisation. */
 static void pull_normal(const dense_layer *made, size_t count, const float *dh, const float *unit, float inverse,
                         float *da)
 {
-    double sum = 0.0, along = 0.0;
-    for (size_t at = 0; at < count; at++) {
-        da[at] = dh[at] * made->gain[at];
-        sum += (double)da[at];
-        along += (double)da[at] * (double)unit[at];
-    }
-    sum /= (double)count;
-    along /= (double)count;
-    for (size_t at = 0; at < count; at++)
-        da[at] = (float)(((double)da[at] - sum - (double)unit[at] * along) * (double)inverse);
+    memset(da, 0, count * sizeof *da);
+    add_products(count, dh, made->gain, da);
+    const double mean = sum_row(count, da) / (double)count, along = sum_products(count, da, unit) / (double)count;
+    put_unit_pull(count, unit, mean, along, (double)inverse, da);
 }
 
 /* dz in place of z of one row, from da, which is overwritten. */
@@ -248,9 +339,10 @@ static void pull_activation(const dense_layer *made, size_t outputs, float *da, 
     memcpy(z, da, outputs * sizeof *z);
 }
 
-/* dz of a tile, whose dh are there, and what goes on to the layers before and to dx. */
+/* dz of a tile, whose dh are there, and what goes on to the layers before and to dx. pulled: whether later layers have
+ * written to the dh of all before this one; they are added to, else written. */
 static void pull_tile(const layer_stack *stack, layer_workspace *workspace, size_t layer, size_t begin, size_t rows,
-                      float *before, size_t before_stride)
+                      bool pulled, float *before, size_t before_stride)
 {
     const dense_layer *made = &stack->layers.layers[layer];
     kept_layer *at = &workspace->layers[layer];
@@ -264,41 +356,36 @@ static void pull_tile(const layer_stack *stack, layer_workspace *workspace, size
         pull_activation(made, at->outputs, da, at->z + row * at->columns);
     }
     const float *dz = at->z + begin * at->columns;
+    void (*const give)(size_t, size_t, const float *, size_t, float *, size_t) = pulled ? add_rows : copy_rows;
     for (size_t earlier = 0; made->connected && earlier < layer; earlier++)
-        add_rows(rows, at->columns, dz, at->columns, workspace->layers[earlier].dh + begin * at->columns, at->columns);
+        give(rows, at->columns, dz, at->columns, workspace->layers[earlier].dh + begin * at->columns, at->columns);
     if (!before)
         return;
+    pulled = layer > 0 && (pulled || made->connected);
     if (made->weights.values)
         tile_product(false, true, rows, at->inputs, at->columns, dz, at->columns, made->weights.values, at->columns,
-                     1.0f, before, before_stride);
-    else
+                     pulled ? 1.0f : 0.0f, before, before_stride);
+    else if (pulled)
         add_rows(rows, at->columns, dz, at->columns, before, before_stride);
-}
-
-static void clear_rows(size_t rows, size_t width, float *values, size_t stride)
-{
-    for (size_t row = 0; row < rows; row++)
-        memset(values + row * stride, 0, width * sizeof *values);
+    else
+        copy_rows(rows, at->columns, dz, at->columns, before, before_stride);
 }
 
 /* dz of all layers and dx of a tile. */
 static void pull_layers(const layer_stack *stack, layer_workspace *workspace, size_t begin, size_t rows,
                         const float *d_out, size_t d_stride, float *dx, size_t dx_stride)
 {
-    const size_t layers = workspace->layer_count, inputs = stack->layers.inputs;
-    if (dx)
-        clear_rows(rows, inputs, dx, dx_stride);
+    const size_t layers = workspace->layer_count;
+    bool pulled = false;
     if (layers == 0 && dx)
-        copy_rows(rows, inputs, d_out, d_stride, dx, dx_stride);
-    for (size_t layer = 0; layer + 1 < layers; layer++)
-        memset(workspace->layers[layer].dh + begin * workspace->layers[layer].outputs, 0,
-               rows * workspace->layers[layer].outputs * sizeof(float));
+        copy_rows(rows, stack->layers.inputs, d_out, d_stride, dx, dx_stride);
     for (size_t layer = layers; layer-- > 0;) {
         kept_layer *at = &workspace->layers[layer];
         if (layer + 1 == layers)
             copy_rows(rows, at->outputs, d_out, d_stride, at->dh + begin * at->outputs, at->outputs);
         float *before = layer ? workspace->layers[layer - 1].dh + begin * at->inputs : dx;
-        pull_tile(stack, workspace, layer, begin, rows, before, layer ? at->inputs : dx_stride);
+        pull_tile(stack, workspace, layer, begin, rows, pulled, before, layer ? at->inputs : dx_stride);
+        pulled |= stack->layers.layers[layer].connected;
     }
 }
 
@@ -315,17 +402,17 @@ static void sum_vectors(const layer_stack *stack, const layer_workspace *workspa
     float *gain = gradients->values + (made->gain - stack->values);
     add_rows(workspace->count, at->outputs, at->dh, at->outputs, gradients->values + (made->shift - stack->values), 0);
     for (size_t row = 0; row < workspace->count; row++)
-        for (size_t unit = 0; unit < at->outputs; unit++)
-            gain[unit] += at->dh[row * at->outputs + unit] * at->unit[row * at->outputs + unit];
+        add_products(at->outputs, at->dh + row * at->outputs, at->unit + row * at->outputs, gain);
 }
 
-/* Rows begin … of ∂W += Hᵀ·dZ. */
-static void sum_weights(const layer_stack *stack, const layer_workspace *workspace, size_t layer, size_t begin,
+/* A block of rows of ∂W += Hᵀ·dZ. */
+static void sum_weights(const layer_stack *stack, const layer_workspace *workspace, size_t layer, size_t block,
                         layer_gradients *gradients)
 {
     const dense_layer *made = &stack->layers.layers[layer];
     const kept_layer *at = &workspace->layers[layer];
-    const size_t rows = at->inputs - begin < BLOCK_ROWS ? at->inputs - begin : BLOCK_ROWS;
+    const size_t most = piece_of(at->inputs, MOST_BLOCK), begin = block * most,
+                 rows = at->inputs - begin < most ? at->inputs - begin : most;
     size_t stride;
     const float *input = input_of(workspace, layer, 0, &stride);
     float *to = gradients->values + (made->weights.values - stack->values) + begin * at->columns;
@@ -336,17 +423,17 @@ static void sum_weights(const layer_stack *stack, const layer_workspace *workspa
 void layer_backward(const layer_stack *stack, layer_workspace *workspace, const float *d_out, size_t d_stride,
                     int threads, float *dx, size_t dx_stride, layer_gradients *gradients)
 {
-    const size_t count = workspace->count, tiles = (count + TILE_ROWS - 1) / TILE_ROWS;
+    const size_t count = workspace->count, tile_rows = piece_of(count, MOST_TILE), tiles = pieces_of(count, tile_rows);
     size_t first[MOST_LAYERS + 1] = {0}; /* tasks before each layer's: one for its vectors, then its blocks */
     for (size_t layer = 0; layer < workspace->layer_count; layer++) {
         const bool weights = stack->layers.layers[layer].weights.values != NULL;
-        const size_t blocks = (workspace->layers[layer].inputs + BLOCK_ROWS - 1) / BLOCK_ROWS;
+        const size_t inputs = workspace->layers[layer].inputs, blocks = pieces_of(inputs, piece_of(inputs, MOST_BLOCK));
         first[layer + 1] = first[layer] + 1 + (weights ? blocks : 0);
     }
     const int saved = threads_serial_blas_begin();
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
     for (size_t tile = 0; tile < tiles; tile++) {
-        const size_t begin = tile * TILE_ROWS, rows = count - begin < TILE_ROWS ? count - begin : TILE_ROWS;
+        const size_t begin = tile * tile_rows, rows = count - begin < tile_rows ? count - begin : tile_rows;
         pull_layers(stack, workspace, begin, rows, d_out + begin * d_stride, d_stride,
                     dx ? dx + begin * dx_stride : NULL, dx_stride);
     }
@@ -358,7 +445,7 @@ void layer_backward(const layer_stack *stack, layer_workspace *workspace, const 
         if (task == first[layer])
             sum_vectors(stack, workspace, layer, gradients);
         else
-            sum_weights(stack, workspace, layer, (task - first[layer] - 1) * BLOCK_ROWS, gradients);
+            sum_weights(stack, workspace, layer, task - first[layer] - 1, gradients);
     }
     threads_serial_blas_end(saved);
 }
