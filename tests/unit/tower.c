@@ -131,6 +131,7 @@ static made_tower *made_tower_of(const made_side *made)
                   .table = made->shared ? 0 : 2,
                   .exponent = 0.75,
                   .offset = 0.4,
+                  .scale = 0.8,
                   .weighted = true,
                   .exclude_own = made->exclude_own}},
         .bag_count = (size_t)made->bags,

@@ -53,7 +53,7 @@ static inline void twin_add_bag(const tower *side, double *const *tables, const 
         const double w = bag->history->values ? (double)bag->history->values[at] : 1;
         if (bag->exclude_own && h == own)
             continue;
-        twin_add(side, tables, bag->table, h, bag->weighted ? w - bag->offset : 1, sum);
+        twin_add(side, tables, bag->table, h, bag->weighted ? (w - bag->offset) * bag->scale : 1, sum);
         count++;
     }
     for (size_t j = 0; count > 0 && j <= side->factors; j++)

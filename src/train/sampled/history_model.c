@@ -15,8 +15,8 @@ enum { BAG_TABLE, ITEM_TABLE, STRENGTH_TABLE, TABLES };
 
 typedef struct history_own {
     const history_shape *shape;
-    float *values[TABLES]; /* [items × width]; NULL where the model has no such table */
-    double exponent, offset;
+    float *values[TABLES];          /* [items × width]; NULL where the model has no such table */
+    double exponent, offset, scale; /* of strengths: v_h = scale (w_h − offset) */
 } history_own;
 
 static size_t width_of(const sampled_params *params)
@@ -97,6 +97,7 @@ static void describe_towers(const topn_data *data, const sampled_params *params,
     contexts->bags[1].table = STRENGTH_TABLE;
     contexts->bags[1].weighted = true;
     contexts->bags[1].offset = own->offset;
+    contexts->bags[1].scale = own->scale;
     contexts->bag_count = has_strengths(data, own->shape) ? 2 : 1;
     items->entities = data->matrix.columns;
     items->fields[0].table = own->shape->shared ? BAG_TABLE : ITEM_TABLE;
@@ -116,13 +117,24 @@ void history_model_form(const topn_data *data, const sampled_params *params, con
     out->contexts.in_runs = runs_of(data, params, ORDER_CONTEXTS);
 }
 
-static double mean_weight(const sparse_matrix *events)
+/* Strengths with mean 0 and deviation 1, so that one rate and one ridge suit ratings and counts of plays alike. */
+static void standardize(const sparse_matrix *events, history_own *own)
 {
-    double sum = 0;
+    double sum = 0, squares = 0;
     const uint64_t count = events->indptr[events->rows];
     for (uint64_t at = 0; at < count; at++)
         sum += (double)events->values[at];
-    return sum / (double)count;
+    own->offset = sum / (double)count;
+    for (uint64_t at = 0; at < count; at++)
+        squares += ((double)events->values[at] - own->offset) * ((double)events->values[at] - own->offset);
+    own->scale = squares > 0 ? sqrt((double)count / squares) : 1;
+}
+
+/* A model's strengths are w_h − offset: its rows have the scale. */
+static void scale_rows(size_t count, double factor, float *rows)
+{
+    for (size_t at = 0; at < count; at++)
+        rows[at] = (float)((double)rows[at] * factor);
 }
 
 static topn_status start_from(topn_context *context, const topn_model *earlier, const topn_data *data,
@@ -139,7 +151,11 @@ static topn_status start_from(topn_context *context, const topn_model *earlier, 
                     "same method and --factors",
                     (size_t)params->factors);
     copy_known_rows(earlier, data, &sums->bags[0].table, NULL, &out->tables[BAG_TABLE]);
-    copy_known_rows(earlier, data, &sums->bags[1].table, NULL, &out->tables[STRENGTH_TABLE]);
+    parameter_table *strengths = &out->tables[STRENGTH_TABLE];
+    const double scale = ((const history_own *)out->own)->scale;
+    scale_rows(strengths->rows * strengths->width, scale, strengths->values);
+    copy_known_rows(earlier, data, &sums->bags[1].table, NULL, strengths);
+    scale_rows(strengths->rows * strengths->width, 1 / scale, strengths->values);
     copy_known_rows(earlier, data, &earlier->table.rows.dense, earlier->table.biases, &out->tables[ITEM_TABLE]);
     return status;
 }
@@ -156,7 +172,8 @@ topn_status history_model_create(topn_context *context, const topn_data *data, c
     out->own = own;
     own->shape = shape;
     own->exponent = isnan(params->history_exponent) ? shape->exponent : params->history_exponent;
-    own->offset = has_strengths(data, shape) ? mean_weight(&data->matrix) : 0;
+    if (has_strengths(data, shape))
+        standardize(&data->matrix, own);
     TRY(create_tables(context, data, params, own, out));
     if (start)
         TRY(start_from(context, start, data, params, out));
@@ -201,6 +218,7 @@ static topn_status export_sums(topn_context *context, const sampled_towers *towe
         out->bags[b] = (network_bag){.exponent = own->exponent, .offset = bag->offset, .weighted = bag->weighted};
         TRY(export_rows(context, &towers->tables[tables[b]], d, &out->bags[b].table, NULL));
     }
+    scale_rows(out->bags[1].table.rows * d, own->scale, out->bags[1].table.values);
     TRY(memory_copy_text(context, "user", &out->users.name));
     out->users.table = (dense_matrix){.rows = 1, .columns = d}; /* nobody has a row of his own */
     TRY(ALLOCATE_ZEROED(context, d, &out->users.table.values));

@@ -242,7 +242,7 @@ static float weight_at(const tower_bag *bag, uint64_t at)
 {
     if (!bag->weighted)
         return 1;
-    return (float)((bag->history->values ? (double)bag->history->values[at] : 1) - bag->offset);
+    return (float)(((bag->history->values ? (double)bag->history->values[at] : 1) - bag->offset) * bag->scale);
 }
 
 /* S of the history of an entity, sum [wide]. */

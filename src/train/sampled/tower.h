@@ -4,7 +4,8 @@
  * from the embedding's gradient to that of the parameters.
  *
  *   x_e = Σ_fields Σ_k x_ek θ_fk  +  Σ_bags n_e^−exponent (Σ_{h ∈ history of e, h ≠ own} v_h θ_h)
- *   n_e: items of the history less own; 0 of them: the bag is 0. v_h = 1, or w_h − offset where the bag says `weighted`
+ *   n_e: items of the history less own; 0 of them: the bag is 0. v_h = 1, or scale (w_h − offset) where the bag says
+ *        `weighted`
  *   φ_e = network(x_e), then φ/‖φ‖ where `normalize`
  *
  * A table's row has `factors` columns and, with biases, one more, whose sum is the entity's own bias β_e; it goes by
@@ -34,7 +35,8 @@ typedef struct tower_field {
 typedef struct tower_bag {
     const sparse_matrix *history; /* entities × items, ascending; values NULL: all w = 1 */
     size_t table;
-    double exponent, offset;
+    double exponent;
+    double offset, scale; /* where weighted */
     bool weighted;
     bool exclude_own; /* the example's own item is no part of its history (FISM) */
 } tower_bag;
