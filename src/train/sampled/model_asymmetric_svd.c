@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Asymmetric SVD (Koren 2008, eq. 13): ŷ = b_i + ⟨n^−½ Σ_{h ∈ I_c} y_h + n^−½ Σ_{h ∈ I_c} (w_h − mean w)/deviation x_h, q_i⟩.
- * Events without weights have no second sum. There ratings are predicted, and the item rated is part of its user; here
- * pairs are told from others, and an item that were part of its user would tell by itself.
+ * Asymmetric SVD (Koren 2008, eq. 13): ŷ = b_i + ⟨n^−½ Σ_{h ∈ I_c} y_h + n^−½ Σ_{h ∈ I_c} (w_h − mean w)/deviation x_h,
+ * q_i⟩. Events without weights have no second sum. There ratings are predicted, and the item rated is part of its user;
+ * here pairs are told from others, and an item that were part of its user would tell by itself.
  */
 #include "train/sampled/model_parts.h"
 
