@@ -51,7 +51,7 @@ learn() {
     }
     seconds=$(training_seconds "$out/train.txt")
     metrics=$(awk '$1 == "train.metrics" { $1 = ""; print }' "$out/train.txt")
-    ndcg=$(awk '$1 == "train.metric" { print $3 }' "$out/train.txt")
+    ndcg=$(tr ' ' '\n' <<<"$metrics" | sort -g | tail -n 1) # as it stands among them, so that its sweep is found
 }
 
 figure() {
