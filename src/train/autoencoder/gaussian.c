@@ -22,6 +22,7 @@ void gaussian_draw(const user_batch *batch, size_t latent, unsigned layer, const
 void gaussian_pull(const user_batch *batch, size_t latent, const float *moments, const float *noise, const float *dz,
                    float *d)
 {
+#pragma omp parallel for num_threads(batch->threads) schedule(static) if (batch->threads > 1)
     for (size_t n = 0; n < batch->count; n++) {
         const float *logs = moments + (2 * n + 1) * latent;
         float *to = d + 2 * n * latent;

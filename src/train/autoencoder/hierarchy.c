@@ -9,10 +9,11 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "train/autoencoder/gaussian.h"
+#include "train/autoencoder/row_sum.h"
 #include "train/autoencoder/sparse_input.h"
 #include "train/autoencoder/stack_model.h"
 
-enum { PSEUDO_NUMBER = 10 /* of a table's random numbers, behind those of the tables of items */, BUFFERS = 22 };
+enum { PSEUDO_NUMBER = 10 /* of a table's random numbers, behind those of the tables of items */, BUFFERS = 24 };
 enum { MOST_HIDDEN = MOST_FACTORS / 4 };
 
 static const char *const part_names[HIERARCHY_PARTS] = {"front", "outer",      "inner",      "joint",
@@ -68,11 +69,6 @@ static size_t forms_of(hierarchy_part part, size_t hidden, size_t latent, size_t
     return part == JOINT || part == PRIOR ? 2 : 1;
 }
 
-static size_t rows_of(const hierarchy *at, hierarchy_part part)
-{
-    return at->capacity + (part == FRONT || part == OUTER ? at->components : 0);
-}
-
 typedef struct buffer {
     float **values;
     uint64_t count;
@@ -80,17 +76,18 @@ typedef struct buffer {
 
 static void list_buffers(hierarchy *at, buffer out[BUFFERS])
 {
-    const uint64_t b = at->capacity, r = b + at->components, h = at->hidden, l = at->latent,
-                   pseudo = 2 * h * at->components;
+    const uint64_t b = at->capacity, k = at->component_count, h = at->hidden, l = at->latent;
     const buffer all[BUFFERS] = {
-        {&at->pseudo_inputs, pseudo},
-        {&at->d_pseudo_inputs, pseudo},
-        {&at->x, r * 4 * h},
-        {&at->dx, r * 4 * h},
-        {&at->front, r * 2 * h},
-        {&at->d_front, r * 2 * h},
-        {&at->outer, r * 2 * l},
-        {&at->d_outer, r * 2 * l},
+        {&at->pseudo_inputs, k * 2 * h},
+        {&at->pseudo_z, k * 2 * h},
+        {&at->pseudo_front, k * h},
+        {&at->d_pseudo_front, k * h},
+        {&at->components, k * 2 * l},
+        {&at->d_components, k * 2 * l},
+        {&at->front, b * 2 * h},
+        {&at->d_front, b * 2 * h},
+        {&at->outer, b * 2 * l},
+        {&at->d_outer, b * 2 * l},
         {&at->noise2, b * l},
         {&at->z2, b * l},
         {&at->dz2, b * l},
@@ -113,7 +110,7 @@ static hierarchy sized(const autoencoder_params *params, size_t batch)
 {
     return (hierarchy){.hidden = hidden_of(params),
                        .latent = (size_t)params->latent,
-                       .components = (size_t)params->pseudo_inputs,
+                       .component_count = (size_t)params->pseudo_inputs,
                        .capacity = batch};
 }
 
@@ -134,12 +131,13 @@ uint64_t hierarchy_bytes(int form, const autoencoder_params *params, size_t batc
         *state += (1 + OPTIMIZER_ARRAYS) * parameters;
         kept += parameters; /* gradients */
         for (size_t layer = 0; layer < count; layer++)
-            kept += sizeof(float) * rows_of(&at, part) * forms[layer].outputs * (forms[layer].gated ? 4 : 3);
+            kept += sizeof(float) * (batch + (part == OUTER ? at.component_count : 0)) * forms[layer].outputs *
+                    (forms[layer].gated ? 4 : 3);
     }
     for (size_t index = 1; index < BUFFERS; index++)
         kept += sizeof(float) * buffers[index].count;
     *state += sizeof(float) * buffers[0].count;
-    return *state + kept + vamp_prior_bytes(at.components, at.latent, batch) + 2 * sizeof(double) * batch;
+    return *state + kept + vamp_prior_bytes(at.component_count, at.latent, batch) + 2 * sizeof(double) * batch;
 }
 
 double hierarchy_flops(int form, const autoencoder_params *params, uint64_t items)
@@ -164,6 +162,7 @@ void hierarchy_free(void *network)
         layer_workspace_free(at->workspaces[part]);
         layer_stack_free(at->stacks[part]);
     }
+    layer_workspace_free(at->of_pseudo);
     list_buffers(at, buffers);
     for (size_t index = 0; index < BUFFERS; index++)
         free(*buffers[index].values);
@@ -183,7 +182,7 @@ static topn_status create_part(topn_context *context, hierarchy_part part, const
     const size_t count = forms_of(part, at->hidden, at->latent, &inputs, forms);
     TRY(layer_stack_create(context, inputs, forms, count, part, &at->stacks[part]));
     TRY(layer_stack_create_state(context, by, at->stacks[part]));
-    TRY(layer_workspace_create(context, at->stacks[part], rows_of(at, part), &at->workspaces[part]));
+    TRY(layer_workspace_create(context, at->stacks[part], at->capacity, &at->workspaces[part]));
     TRY(layer_gradients_create(context, at->stacks[part], &at->gradients[part]));
 done:
     return status;
@@ -201,12 +200,13 @@ topn_status hierarchy_create(topn_context *context, int form, const autoencoder_
     *at = sized(params, batch);
     for (hierarchy_part part = 0; part < HIERARCHY_PARTS; part++)
         TRY(create_part(context, part, by, at));
+    TRY(layer_workspace_create(context, at->stacks[OUTER], at->component_count, &at->of_pseudo));
     list_buffers(at, buffers);
     for (size_t index = 0; index < BUFFERS; index++)
         TRY(ALLOCATE_ZEROED(context, buffers[index].count, buffers[index].values));
     for (int array = 0; array < by->arrays; array++)
         TRY(ALLOCATE_ZEROED(context, buffers[0].count, &at->pseudo_state[array]));
-    TRY(vamp_prior_create(context, at->components, at->latent, batch, &at->prior));
+    TRY(vamp_prior_create(context, at->component_count, at->latent, batch, &at->prior));
     TRY(ALLOCATE(context, batch, &at->divergences));
     TRY(ALLOCATE(context, batch, &at->of_users));
     /* As the input's rows are: like histories of one event. */
@@ -227,7 +227,7 @@ size_t hierarchy_arrays(const void *network, const optimizer *by, state_array *a
         count += layer_stack_arrays(at->stacks[part], part_names[part], by, arrays + count);
     for (int array = -1; array < by->arrays; array++) {
         state_array *to = &arrays[count++];
-        *to = (state_array){.rows = at->components, .columns = 2 * at->hidden};
+        *to = (state_array){.rows = at->component_count, .columns = 2 * at->hidden};
         to->values = array < 0 ? at->pseudo_inputs : at->pseudo_state[array];
         snprintf(to->name, sizeof to->name, "pseudo-inputs%s%s", array < 0 ? "" : ".",
                  array < 0 ? "" : by->array_names[array]);
@@ -250,23 +250,35 @@ static void copy_rows(size_t rows, size_t width, const float *from, size_t from_
         memcpy(to + row * to_stride, from + row * from_stride, width * sizeof *to);
 }
 
-/* Where a and b are in x: [v of a | v of b | g of a | g of b], as a gated layer takes them. */
-static void put_pseudo_inputs(const hierarchy *at, float *x)
+/* What FRONT makes of the pseudo-inputs' a: where that is in x, [v of a | v of b | g of a | g of b], are its biases. */
+static void put_pseudo_front(hierarchy *at, const user_batch *batch)
 {
     const size_t h = at->hidden;
-    copy_rows(at->components, h, at->pseudo_inputs, 2 * h, x, 4 * h);
-    copy_rows(at->components, h, at->pseudo_inputs + h, 2 * h, x + 2 * h, 4 * h);
+    const float *biases = at->stacks[FRONT]->layers.layers[0].biases;
+#pragma omp parallel for num_threads(batch->threads) schedule(static) if (batch->threads > 1)
+    for (size_t k = 0; k < at->component_count; k++) {
+        float *z = at->pseudo_z + k * 2 * h, *front = at->pseudo_front + k * h;
+        memcpy(z, at->pseudo_inputs + k * 2 * h, 2 * h * sizeof *z);
+        row_sum sum = row_sum_begin(z, h);
+        row_sum_add(&sum, biases, 1.0f);
+        row_sum_end(&sum);
+        sum = row_sum_begin(z + h, h);
+        row_sum_add(&sum, biases + 2 * h, 1.0f);
+        row_sum_end(&sum);
+        memcpy(front, z, h * sizeof *front);
+        gate(h, z + h, front);
+    }
 }
 
 void hierarchy_forward(void *network, const user_batch *batch, const float *x, float *h)
 {
     hierarchy *at = network;
-    const size_t count = batch->count, all = count + at->components, hidden = at->hidden, latent = at->latent;
-    memcpy(at->x, x, count * 4 * hidden * sizeof *x);
-    memset(at->x + count * 4 * hidden, 0, at->components * 4 * hidden * sizeof *x);
-    put_pseudo_inputs(at, at->x + count * 4 * hidden);
-    forward(at, FRONT, batch, all, at->x, 4 * hidden, at->front, 2 * hidden);
-    forward(at, OUTER, batch, all, at->front, 2 * hidden, at->outer, 2 * latent);
+    const size_t count = batch->count, hidden = at->hidden, latent = at->latent;
+    put_pseudo_front(at, batch);
+    layer_forward(at->stacks[OUTER], at->of_pseudo, at->component_count, at->pseudo_front, hidden, batch->drop, 0,
+                  batch->threads, at->components, 2 * latent);
+    forward(at, FRONT, batch, count, x, 4 * hidden, at->front, 2 * hidden);
+    forward(at, OUTER, batch, count, at->front, 2 * hidden, at->outer, 2 * latent);
     gaussian_draw(batch, latent, 0, at->outer, at->noise2, at->z2);
     copy_rows(count, hidden, at->front + hidden, 2 * hidden, at->pair, 2 * hidden);
     forward(at, INNER, batch, count, at->z2, latent, at->pair + hidden, 2 * hidden);
@@ -315,7 +327,7 @@ static double pull_inner(hierarchy *at, const user_batch *batch, double factor)
 /* Of z2, to which all but its own divergence has pulled. */
 static double pull_outer(hierarchy *at, const user_batch *batch, double factor)
 {
-    const size_t latent = at->latent, users = batch->count * 2 * latent;
+    const size_t latent = at->latent;
     const vamp_users drawn = {.count = batch->count,
                               .moments = at->outer,
                               .noise = at->noise2,
@@ -324,27 +336,47 @@ static double pull_outer(hierarchy *at, const user_batch *batch, double factor)
                               .dz = at->dz2,
                               .d_moments = at->d_outer};
     double sum = 0;
-    memset(at->d_outer, 0, (users + at->components * 2 * latent) * sizeof *at->d_outer);
-    vamp_prior_divergence(&at->prior, &drawn, at->outer + users, factor, batch->threads, at->d_outer + users);
+    memset(at->d_outer, 0, batch->count * 2 * latent * sizeof *at->d_outer);
+    memset(at->d_components, 0, at->component_count * 2 * latent * sizeof *at->d_components);
+    vamp_prior_divergence(&at->prior, &drawn, at->components, factor, batch->threads, at->d_components);
     gaussian_pull(batch, latent, at->outer, at->noise2, at->dz2, at->d_outer);
     for (size_t n = 0; n < batch->count; n++)
         sum += at->divergences[n];
     return sum;
 }
 
+/* From d_pseudo_front to pseudo_z, and to the gradient of FRONT's biases. */
+static void pull_pseudo_front(hierarchy *at, const user_batch *batch)
+{
+    enum { COLUMNS = 128 };
+    const size_t h = at->hidden, pieces = (h + COLUMNS - 1) / COLUMNS;
+    const layer_stack *front = at->stacks[FRONT];
+    float *biases = at->gradients[FRONT]->values + (front->layers.layers[0].biases - front->values);
+#pragma omp parallel for num_threads(batch->threads) schedule(static) if (batch->threads > 1)
+    for (size_t k = 0; k < at->component_count; k++)
+        gate_backward(ACTIVATION_IDENTITY, h, at->pseudo_z + k * 2 * h, at->d_pseudo_front + k * h);
+#pragma omp parallel for num_threads(batch->threads) schedule(static) if (batch->threads > 1)
+    for (size_t piece = 0; piece < 2 * pieces; piece++) {
+        const size_t half = piece / pieces, begin = piece % pieces * COLUMNS,
+                     width = h - begin < COLUMNS ? h - begin : COLUMNS;
+        row_sum sum = row_sum_begin(biases + 2 * half * h + begin, width);
+        for (size_t k = 0; k < at->component_count; k++)
+            row_sum_add(&sum, at->pseudo_z + (2 * k + half) * h + begin, 1.0f);
+        row_sum_end(&sum);
+    }
+}
+
 static void step_pseudo_inputs(hierarchy *at, const user_batch *batch, const autoencoder_step *step)
 {
-    const size_t h = at->hidden, width = 2 * h;
-    const float *from = at->dx + batch->count * 4 * h;
-    copy_rows(at->components, h, from, 4 * h, at->d_pseudo_inputs, width);
-    copy_rows(at->components, h, from + 2 * h, 4 * h, at->d_pseudo_inputs + h, width);
+    const size_t width = 2 * at->hidden;
+    const step_factors factors = step->by->factors(&step->setting);
 #pragma omp parallel for num_threads(batch->threads) schedule(static) if (batch->threads > 1)
-    for (size_t k = 0; k < at->components; k++) {
+    for (size_t k = 0; k < at->component_count; k++) {
         const unsigned saved = threads_flush_begin(); /* averages of those that no user is near */
         float *state[OPTIMIZER_ARRAYS] = {0};
         for (int array = 0; array < step->by->arrays; array++)
             state[array] = at->pseudo_state[array] + k * width;
-        step->by->step(&step->setting, at->pseudo_inputs + k * width, at->d_pseudo_inputs + k * width, state, width);
+        step->by->step_by(&factors, at->pseudo_inputs + k * width, at->pseudo_z + k * width, state, width);
         threads_flush_end(saved);
     }
 }
@@ -366,11 +398,12 @@ divergence_sums hierarchy_backward(void *network, const user_batch *batch, const
     backward_z2(at, INNER, batch, at->d_pair + hidden, 2 * hidden);
     sums.plain += pull_outer(at, batch, factor);
     sums.weighted = step->beta * sums.plain;
-    memset(at->d_front, 0, (count + at->components) * 2 * hidden * sizeof *at->d_front);
     copy_rows(count, hidden, at->d_pair, 2 * hidden, at->d_front + hidden, 2 * hidden);
     backward(at, OUTER, batch, at->d_outer, 2 * latent, at->d_front, 2 * hidden);
-    backward(at, FRONT, batch, at->d_front, 2 * hidden, at->dx, 4 * hidden);
-    memcpy(dx, at->dx, count * 4 * hidden * sizeof *dx);
+    backward(at, FRONT, batch, at->d_front, 2 * hidden, dx, 4 * hidden);
+    layer_backward(at->stacks[OUTER], at->of_pseudo, at->d_components, 2 * latent, batch->threads, at->d_pseudo_front,
+                   hidden, at->gradients[OUTER]);
+    pull_pseudo_front(at, batch);
     step_pseudo_inputs(at, batch, step);
     for (hierarchy_part part = 0; part < HIERARCHY_PARTS; part++)
         layer_stack_step(at->stacks[part], at->gradients[part], step->by, &step->setting, step->l2, 0, batch->threads);

@@ -36,17 +36,21 @@ typedef enum hierarchy_part {
 } hierarchy_part;
 
 typedef struct hierarchy {
-    size_t hidden, latent, components, capacity; /* H, L, K, users of a batch B */
+    size_t hidden, latent, component_count, capacity; /* H, L, K, users of a batch B */
     layer_stack *stacks[HIERARCHY_PARTS];
     layer_workspace *workspaces[HIERARCHY_PARTS];
     layer_gradients *gradients[HIERARCHY_PARTS];
-    float *pseudo_inputs, *d_pseudo_inputs; /* [K × 2H] */
-    float *pseudo_state[OPTIMIZER_ARRAYS];  /* same */
+    layer_workspace *of_pseudo; /* OUTER's of the pseudo-inputs */
     vamp_prior prior;
-    /* Of the batch, and behind its users the pseudo-inputs: R = B + K rows. */
-    float *x, *dx;                  /* [R × 4H], b of a pseudo-input 0 */
-    float *front, *d_front;         /* [R × 2H] */
-    float *outer, *d_outer;         /* [R × 2L] moments of z2 */
+    /* Of the pseudo-inputs. */
+    float *pseudo_inputs;                  /* [K × 2H] */
+    float *pseudo_state[OPTIMIZER_ARRAYS]; /* same */
+    float *pseudo_z;                       /* [K × 2H] with FRONT's biases; then derivatives by pseudo_inputs */
+    float *pseudo_front, *d_pseudo_front;  /* [K × H] */
+    float *components, *d_components;      /* [K × 2L] moments */
+    /* Of the batch. */
+    float *front, *d_front;         /* [B × 2H] */
+    float *outer, *d_outer;         /* [B × 2L] moments of z2 */
     float *noise2, *z2, *dz2;       /* [B × L] */
     float *more;                    /* [B × L] of dz2 */
     float *pair, *d_pair;           /* [B × 2H] what JOINT takes; also d of what LAST takes */

@@ -11,7 +11,12 @@
 #include "base/memory.h"
 #include "base/vector.h"
 
-enum { LANES = 16, TILE = 16 /* users that go through the components together */ };
+enum {
+    LANES = 16,
+    TILE = 16,  /* users that go through the components together */
+    BLOCK = 16, /* components that stay in the cache while the users of a tile go through them */
+    FOUR = 4,
+};
 
 uint64_t vamp_prior_bytes(uint64_t components, uint64_t latent, uint64_t capacity)
 {
@@ -55,22 +60,60 @@ static float distance(const float *z, const float *means, const float *precision
     return sum;
 }
 
-/* d += factor (z − μ) ⊙ e^−v */
+/* d += Σ factor (z − μ) ⊙ e^−v over four components. */
 VECTOR_CLONES
-static void pull_row(float *restrict d, float factor, const float *restrict z, const float *restrict means,
-                     const float *restrict precisions, size_t latent)
+static void pull_z(float *restrict d, const float factors[FOUR], const float *restrict z,
+                   const float *const means[FOUR], const float *const precisions[FOUR], size_t latent)
 {
+    const float *restrict m0 = means[0], *restrict m1 = means[1], *restrict m2 = means[2], *restrict m3 = means[3];
+    const float *restrict p0 = precisions[0], *restrict p1 = precisions[1], *restrict p2 = precisions[2],
+                          *restrict p3 = precisions[3];
+    const float f0 = factors[0], f1 = factors[1], f2 = factors[2], f3 = factors[3];
     for (size_t j = 0; j < latent; j++)
-        d[j] += factor * ((z[j] - means[j]) * precisions[j]);
+        d[j] += (f0 * ((z[j] - m0[j]) * p0[j]) + f1 * ((z[j] - m1[j]) * p1[j])) +
+                (f2 * ((z[j] - m2[j]) * p2[j]) + f3 * ((z[j] - m3[j]) * p3[j]));
 }
 
-/* d += factor/2 (1 − (z − μ)² ⊙ e^−v) */
+/* Of four users: d_means −= Σ pull (z − μ) ⊙ e^−v, d_logs += Σ pull/2 (1 − (z − μ)² ⊙ e^−v). */
 VECTOR_CLONES
-static void pull_logs(float *restrict d, float factor, const float *restrict z, const float *restrict means,
-                      const float *restrict precisions, size_t latent)
+static void pull_moments(float *restrict d_means, float *restrict d_logs, const float pulls[FOUR],
+                         const float *const z[FOUR], const float *restrict means, const float *restrict precisions,
+                         size_t latent)
 {
-    for (size_t j = 0; j < latent; j++)
-        d[j] += 0.5f * factor * (1.0f - (z[j] - means[j]) * (z[j] - means[j]) * precisions[j]);
+    const float *restrict z0 = z[0], *restrict z1 = z[1], *restrict z2 = z[2], *restrict z3 = z[3];
+    const float f0 = pulls[0], f1 = pulls[1], f2 = pulls[2], f3 = pulls[3], sum = 0.5f * ((f0 + f1) + (f2 + f3));
+    for (size_t j = 0; j < latent; j++) {
+        const float a0 = z0[j] - means[j], a1 = z1[j] - means[j], a2 = z2[j] - means[j], a3 = z3[j] - means[j];
+        const float g0 = f0 * a0, g1 = f1 * a1, g2 = f2 * a2, g3 = f3 * a3;
+        d_means[j] -= ((g0 + g1) + (g2 + g3)) * precisions[j];
+        d_logs[j] += sum - 0.5f * precisions[j] * ((g0 * a0 + g1 * a1) + (g2 * a2 + g3 * a3));
+    }
+}
+
+/* Up to four of what pulls at one row. */
+typedef struct few {
+    size_t count;
+    float factors[FOUR];
+    const float *a[FOUR], *b[FOUR];
+} few;
+
+/* Takes one more; true: they are four. */
+static bool few_add(few *of, float factor, const float *a, const float *b)
+{
+    of->factors[of->count] = factor;
+    of->a[of->count] = a;
+    of->b[of->count] = b;
+    return ++of->count == FOUR;
+}
+
+/* Fills up with the first one, which then pulls with a factor of 0; false: there is none. */
+static bool few_fill(few *of)
+{
+    const bool any = of->count > 0;
+    while (any && of->count < FOUR)
+        few_add(of, 0.0f, of->a[0], of->b[0]);
+    of->count = 0;
+    return any;
 }
 
 static void put_component(vamp_prior *prior, size_t k, const float *components)
@@ -98,22 +141,35 @@ static double share_out(size_t count, float *densities)
     return most + log(sum / (double)count);
 }
 
-/* Of user n, whose shares are densities so far. */
-static void pull_user(vamp_prior *prior, const vamp_users *users, size_t n, const float *components, double factor)
+/* Of user n, whose shares are densities so far; not yet what the components pull at z. */
+static void put_shares(vamp_prior *prior, const vamp_users *users, size_t n, double factor)
 {
     const size_t latent = prior->latent;
-    float *shares = prior->shares + n * prior->components;
     const float *logs = users->moments + (2 * n + 1) * latent, *noise = users->noise + n * latent;
     double own = 0; /* ln q(z) without ln √2π, which ln p(z) lacks, too */
     for (size_t j = 0; j < latent; j++) {
         own -= ((double)logs[j] + (double)noise[j] * (double)noise[j]) / 2;
         users->d_moments[(2 * n + 1) * latent + j] -= (float)(factor / 2);
     }
-    users->divergences[n] = own - share_out(prior->components, shares);
-    for (size_t k = 0; k < prior->components; k++)
-        if (shares[k] > 0.0f)
-            pull_row(users->dz + n * latent, (float)factor * shares[k], users->z + n * latent,
-                     components + 2 * k * latent, prior->precisions + k * latent, latent);
+    users->divergences[n] = own - share_out(prior->components, prior->shares + n * prior->components);
+}
+
+/* What components from `first` on pull at user n's z. */
+static void pull_user(const vamp_prior *prior, const vamp_users *users, size_t n, size_t first, const float *components,
+                      double factor)
+{
+    const size_t latent = prior->latent, end = first + BLOCK < prior->components ? first + BLOCK : prior->components;
+    const float *shares = prior->shares + n * prior->components, *z = users->z + n * latent;
+    float *dz = users->dz + n * latent;
+    few of = {0};
+    for (size_t k = first; k < end; k++)
+        if (shares[k] > 0.0f &&
+            few_add(&of, (float)factor * shares[k], components + 2 * k * latent, prior->precisions + k * latent)) {
+            pull_z(dz, of.factors, z, of.a, of.b, latent);
+            of.count = 0;
+        }
+    if (few_fill(&of))
+        pull_z(dz, of.factors, z, of.a, of.b, latent);
 }
 
 static void pull_component(const vamp_prior *prior, const vamp_users *users, size_t k, const float *components,
@@ -121,13 +177,17 @@ static void pull_component(const vamp_prior *prior, const vamp_users *users, siz
 {
     const size_t latent = prior->latent;
     const float *means = components + 2 * k * latent, *precisions = prior->precisions + k * latent;
+    float *d_means = d + 2 * k * latent, *d_logs = d_means + latent;
+    few of = {0};
     for (size_t n = 0; n < users->count; n++) {
         const float pull = (float)factor * prior->shares[n * prior->components + k];
-        if (!(pull > 0.0f))
-            continue;
-        pull_row(d + 2 * k * latent, -pull, users->z + n * latent, means, precisions, latent);
-        pull_logs(d + (2 * k + 1) * latent, pull, users->z + n * latent, means, precisions, latent);
+        if (pull > 0.0f && few_add(&of, pull, users->z + n * latent, NULL)) {
+            pull_moments(d_means, d_logs, of.factors, of.a, means, precisions, latent);
+            of.count = 0;
+        }
     }
+    if (few_fill(&of))
+        pull_moments(d_means, d_logs, of.factors, of.a, means, precisions, latent);
 }
 
 void vamp_prior_divergence(vamp_prior *prior, const vamp_users *users, const float *components, double factor,
@@ -147,7 +207,10 @@ void vamp_prior_divergence(vamp_prior *prior, const vamp_users *users, const flo
                     prior->constants[k] - 0.5f * distance(users->z + n * latent, components + 2 * k * latent,
                                                           prior->precisions + k * latent, latent);
         for (size_t n = begin; n < end; n++)
-            pull_user(prior, users, n, components, factor);
+            put_shares(prior, users, n, factor);
+        for (size_t k = 0; k < count; k += BLOCK)
+            for (size_t n = begin; n < end; n++)
+                pull_user(prior, users, n, k, components, factor);
     }
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 8) if (threads > 1)
     for (size_t k = 0; k < count; k++)

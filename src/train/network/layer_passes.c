@@ -396,11 +396,18 @@ static void sum_vectors(const layer_stack *stack, const layer_workspace *workspa
     const dense_layer *made = &stack->layers.layers[layer];
     const kept_layer *at = &workspace->layers[layer];
     float *biases = gradients->values + (made->biases - stack->values);
+    if (gradients->empty)
+        memset(biases, 0, at->columns * sizeof *biases);
     add_rows(workspace->count, at->columns, at->z, at->columns, biases, 0);
     if (!at->unit)
         return;
-    float *gain = gradients->values + (made->gain - stack->values);
-    add_rows(workspace->count, at->outputs, at->dh, at->outputs, gradients->values + (made->shift - stack->values), 0);
+    float *gain = gradients->values + (made->gain - stack->values),
+          *shift = gradients->values + (made->shift - stack->values);
+    if (gradients->empty) {
+        memset(gain, 0, at->outputs * sizeof *gain);
+        memset(shift, 0, at->outputs * sizeof *shift);
+    }
+    add_rows(workspace->count, at->outputs, at->dh, at->outputs, shift, 0);
     for (size_t row = 0; row < workspace->count; row++)
         add_products(at->outputs, at->dh + row * at->outputs, at->unit + row * at->outputs, gain);
 }
@@ -416,8 +423,8 @@ static void sum_weights(const layer_stack *stack, const layer_workspace *workspa
     size_t stride;
     const float *input = input_of(workspace, layer, 0, &stride);
     float *to = gradients->values + (made->weights.values - stack->values) + begin * at->columns;
-    tile_product(true, false, rows, at->columns, workspace->count, input + begin, stride, at->z, at->columns, 1.0f, to,
-                 at->columns);
+    tile_product(true, false, rows, at->columns, workspace->count, input + begin, stride, at->z, at->columns,
+                 gradients->empty ? 0.0f : 1.0f, to, at->columns);
 }
 
 void layer_backward(const layer_stack *stack, layer_workspace *workspace, const float *d_out, size_t d_stride,
@@ -448,6 +455,7 @@ void layer_backward(const layer_stack *stack, layer_workspace *workspace, const 
             sum_weights(stack, workspace, layer, task - first[layer] - 1, gradients);
     }
     threads_serial_blas_end(saved);
+    gradients->empty = false;
 }
 
 void rows_normalize(size_t count, size_t width, float *rows, size_t stride, float *lengths)

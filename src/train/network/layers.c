@@ -199,7 +199,7 @@ void layer_gradients_free(layer_gradients *gradients)
 
 void layer_gradients_begin(layer_gradients *gradients)
 {
-    memset(gradients->values, 0, gradients->parameters * sizeof *gradients->values);
+    gradients->empty = true;
 }
 
 /* Shortens the gradient to `clip`. */
@@ -217,6 +217,8 @@ void layer_stack_step(layer_stack *stack, layer_gradients *gradients, const opti
                       const optimizer_setting *setting, double l2, double clip, int threads)
 {
     enum { PIECE = 1 << 14 };
+    if (gradients->empty) /* no backward came */
+        memset(gradients->values, 0, gradients->parameters * sizeof *gradients->values);
     for (size_t layer = 0; l2 > 0.0 && layer < stack->layers.layer_count; layer++) {
         const dense_matrix *weights = &stack->layers.layers[layer].weights;
         float *gradient = gradients->values + (weights->values ? weights->values - stack->values : 0);

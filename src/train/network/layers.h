@@ -59,8 +59,9 @@ bool layer_stack_take(layer_stack *stack, const network_layers *from);
 
 /* Gradients of a stack's parameters, summed since they were begun. */
 typedef struct layer_gradients {
-    float *values; /* [parameters] */
+    float *values; /* [parameters]; what is in them while empty is left from before */
     size_t parameters;
+    bool empty; /* begun: the next backward writes to them, others add */
 } layer_gradients;
 topn_status layer_gradients_create(topn_context *context, const layer_stack *stack, layer_gradients **out);
 void layer_gradients_free(layer_gradients *gradients);
