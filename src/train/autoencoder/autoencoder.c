@@ -271,7 +271,11 @@ static void step_batch(autoencoder *at, user_batch *batch, const autoencoder_ste
     sums->reconstruction +=
         item_output_forward(&at->output, batch, at->h,
                             at->kind->by_item ? LIKELIHOOD_GAUSSIAN : (likelihood)at->params->likelihood, step->scale);
-    item_output_backward(&at->output, batch, at->h, at->dh, step->decoder ? step->by : NULL, &step->setting, step->l2);
+    const bool further = step->encoder || !at->kind->decodes || at->kind->decodes(at->network);
+    item_output_backward(&at->output, batch, at->h, further ? at->dh : NULL, step->decoder ? step->by : NULL,
+                         &step->setting, step->l2);
+    if (!further)
+        return;
     const divergence_sums divergence = at->kind->backward(at->network, batch, step, at->dh, at->dx);
     sums->divergence.plain += divergence.plain;
     sums->divergence.weighted += divergence.weighted;

@@ -90,10 +90,12 @@ typedef struct network_kind {
     /* Items are encoded by their users in place of users by their items; then the network is one layer of biases,
      * which this gives; NULL: no. */
     float *(*by_item)(const void *network);
-    bool (*looks_back)(int form); /* whether it wants old_x; NULL: no */
+    bool (*looks_back)(int form);         /* whether it wants old_x; NULL: no */
+    bool (*decodes)(const void *network); /* whether it has layers behind the latent values; NULL: yes */
     /* h [count × outputs] of x [count × width]. */
     void (*forward)(void *network, const user_batch *batch, const float *x, float *h);
-    /* dx of dh, with the divergence's derivatives; then a step of the network's own parameters. */
+    /* dx of dh, with the divergence's derivatives; then a step of the network's own parameters. Not called
+     * where only what is behind the latent values is to be stepped and nothing is there. */
     divergence_sums (*backward)(void *network, const user_batch *batch, const autoencoder_step *step, const float *dh,
                                 float *dx);
     /* ‖weights‖² of its layers. */

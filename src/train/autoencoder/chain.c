@@ -217,6 +217,12 @@ size_t chain_arrays(const void *network, const optimizer *by, state_array *array
     return count;
 }
 
+bool chain_decodes(const void *network)
+{
+    const chain *at = network;
+    return at->stacks[DECODER]->parameters > 0;
+}
+
 float *chain_biases(const void *network)
 {
     const chain *at = network;

@@ -25,6 +25,7 @@ void chain_free(void *network);
 size_t chain_arrays(const void *network, const optimizer *by, state_array *arrays);
 void chain_begin(void *network);
 bool chain_looks_back(int form);
+bool chain_decodes(const void *network);
 float *chain_biases(const void *network);
 void chain_forward(void *network, const user_batch *batch, const float *x, float *h);
 divergence_sums chain_backward(void *network, const user_batch *batch, const autoencoder_step *step, const float *dh,
@@ -38,7 +39,7 @@ bool chain_take(void *network, const network_layers *from);
         .form = (chain), .check = chain_check, .sizes = chain_sizes, .bytes = chain_bytes, .flops = chain_flops,       \
         .create = chain_create, .free = chain_free, .arrays = chain_arrays, .begin = chain_begin,                      \
         .forward = chain_forward, .backward = chain_backward, .looks_back = chain_looks_back,                          \
-        .squares = chain_squares, .export = chain_export, .take = chain_take, __VA_ARGS__                              \
+        .decodes = chain_decodes, .squares = chain_squares, .export = chain_export, .take = chain_take, __VA_ARGS__    \
     }
 
 #endif
