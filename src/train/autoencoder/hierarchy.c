@@ -137,7 +137,8 @@ uint64_t hierarchy_bytes(int form, const autoencoder_params *params, size_t batc
     for (size_t index = 1; index < BUFFERS; index++)
         kept += sizeof(float) * buffers[index].count;
     *state += sizeof(float) * buffers[0].count;
-    return *state + kept + vamp_prior_bytes(at.component_count, at.latent, batch) + 2 * sizeof(double) * batch;
+    return *state + kept + vamp_prior_bytes(at.component_count, at.latent, batch) + 2 * sizeof(double) * batch +
+           hierarchy_model_bytes(&at);
 }
 
 double hierarchy_flops(int form, const autoencoder_params *params, uint64_t items)

@@ -75,6 +75,7 @@ divergence_sums hierarchy_backward(void *network, const user_batch *batch, const
 double hierarchy_squares(const void *network);
 /* hierarchy_model.c: as layers in a row. */
 topn_status hierarchy_export(topn_context *context, const void *network, network_layers *out);
+uint64_t hierarchy_model_bytes(const hierarchy *at); /* of these layers; by hidden and latent alone */
 bool hierarchy_take(void *network, const network_layers *from);
 
 #define HIERARCHY_NETWORK                                                                                              \

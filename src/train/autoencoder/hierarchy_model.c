@@ -122,6 +122,15 @@ done:
     return status;
 }
 
+uint64_t hierarchy_model_bytes(const hierarchy *at)
+{
+    const plan of = plan_of(at);
+    uint64_t values = 0;
+    for (size_t index = 1; index < MODEL_LAYERS; index++)
+        values += (of.shapes[index].inputs + 1) * of.shapes[index].outputs * (of.shapes[index].gated ? 2 : 1);
+    return sizeof(float) * values;
+}
+
 bool hierarchy_take(void *network, const network_layers *from)
 {
     hierarchy *at = network;

@@ -18,12 +18,26 @@
 #include "train/autoencoder/row_sum.h"
 #include "train/autoencoder/sparse_input.h"
 
-enum { LEAST_BLOCK = 256, MOST_BLOCKS = 32, PART_BLOCKS = 4 };
+enum {
+    LEAST_BLOCK = 256,
+    MOST_BLOCKS = 32,
+    PART_BLOCKS = 4,
+    MOST_GRADIENTS = 1 << 17, /* floats, which stay in the cache until they are stepped along */
+    LEAST_STEP = 16,
+};
 
 static size_t block_of(uint64_t items)
 {
     const uint64_t share = (items + MOST_BLOCKS - 1) / MOST_BLOCKS;
     return share < LEAST_BLOCK ? LEAST_BLOCK : (size_t)(share + 15) / 16 * 16;
+}
+
+/* Rows that are stepped at once, an even share of a block. */
+static size_t step_of(size_t block, size_t width)
+{
+    const size_t fit = MOST_GRADIENTS / width, most = fit < LEAST_STEP ? LEAST_STEP : fit,
+                 pieces = (block + most - 1) / most;
+    return (block + pieces - 1) / pieces;
 }
 
 static size_t parts_of(size_t blocks)
@@ -40,8 +54,8 @@ uint64_t item_output_bytes(uint64_t items, size_t width, size_t capacity, int th
 {
     const uint64_t block = block_of(items), blocks = (items + block - 1) / block;
     return item_output_state_bytes(items, width) + (sizeof(double) + sizeof(likelihood_piece) * blocks) * capacity +
-           sizeof(float) *
-               (capacity * items + parts_of(blocks) * capacity * width + (uint64_t)threads * block * (width + 1));
+           sizeof(float) * (capacity * items + parts_of(blocks) * capacity * width +
+                            (uint64_t)threads * step_of(block, width) * (width + 1));
 }
 
 topn_status item_output_create(topn_context *context, size_t items, size_t width, size_t capacity, unsigned number,
@@ -54,6 +68,7 @@ topn_status item_output_create(topn_context *context, size_t items, size_t width
                          .capacity = capacity,
                          .block = block,
                          .blocks = blocks,
+                         .step = step_of(block, width),
                          .parts_count = parts_of(blocks)};
     TRY(ALLOCATE_TABLE(context, items * width, &out->rows));
     TRY(ALLOCATE_ZEROED(context, items, &out->biases));
@@ -64,7 +79,7 @@ topn_status item_output_create(topn_context *context, size_t items, size_t width
     }
     TRY(ALLOCATE_TABLE(context, capacity * items, &out->scores));
     TRY(ALLOCATE_TABLE(context, out->parts_count * capacity * width, &out->parts));
-    TRY(ALLOCATE(context, (size_t)context->threads * block * (width + 1), &out->gradients));
+    TRY(ALLOCATE(context, (size_t)context->threads * out->step * (width + 1), &out->gradients));
     TRY(ALLOCATE(context, capacity * blocks, &out->pieces));
     TRY(ALLOCATE(context, capacity, &out->losses));
     draw_weights(context, number, sqrt(6.0 / ((double)items + (double)width)), items * width, out->rows);
@@ -141,14 +156,13 @@ static void pull_scores(item_output *output, const user_batch *batch, size_t blo
     }
 }
 
-/* One step of a block's rows and biases. */
-static void step_block(item_output *output, const user_batch *batch, size_t block, const float *h, const optimizer *by,
-                       const optimizer_setting *setting, double l2)
+/* One step of `rows` rows and biases from `begin` on. */
+static void step_rows(item_output *output, const user_batch *batch, size_t begin, size_t rows, const float *h,
+                      const optimizer *by, const optimizer_setting *setting, double l2)
 {
-    const size_t items = output->items, width = output->width, begin = block * output->block,
-                 rows = rows_of(output, block);
-    float *gradient = output->gradients + (size_t)thread_index() * output->block * (width + 1),
-          *of_biases = gradient + output->block * width;
+    const size_t items = output->items, width = output->width;
+    float *gradient = output->gradients + (size_t)thread_index() * output->step * (width + 1),
+          *of_biases = gradient + output->step * width;
     float *state[OPTIMIZER_ARRAYS] = {0}, *bias_state[OPTIMIZER_ARRAYS] = {0};
     for (int array = 0; array < by->arrays; array++) {
         state[array] = output->state[array] + begin * width;
@@ -183,8 +197,9 @@ static void pull_part(item_output *output, const user_batch *batch, size_t part,
         if (wanted)
             tile_product(false, false, batch->count, width, rows, output->scores + begin, items,
                          output->rows + begin * width, width, block > first ? 1.0f : 0.0f, share, width);
-        if (by)
-            step_block(output, batch, block, h, by, setting, l2);
+        for (size_t row = 0; by && row < rows; row += output->step)
+            step_rows(output, batch, begin + row, rows - row < output->step ? rows - row : output->step, h, by, setting,
+                      l2);
     }
 }
 

@@ -23,9 +23,10 @@ typedef struct item_output {
     float *scores;                       /* [capacity × items], then what derivatives by them are made of */
     likelihood_piece *pieces;            /* [capacity × blocks] */
     double scale;                        /* of the loss of the batch */
+    size_t step;                         /* rows of a block that are stepped at once */
     size_t parts_count;                  /* of PART_BLOCKS blocks each, the last one of what is left */
     float *parts;                        /* [parts_count × capacity × width] of dh */
-    float *gradients;                    /* [threads × block × (width + 1)] */
+    float *gradients;                    /* [threads × step × (width + 1)] */
     double *losses;                      /* [capacity] */
 } item_output;
 
