@@ -20,12 +20,12 @@ typedef struct item_output {
     bool unbiased;                       /* b stays 0 */
     size_t capacity;                     /* users of a batch */
     size_t block, blocks;                /* items are worked on in blocks that do not depend on the threads */
-    float *scores;                       /* [capacity × items], then what derivatives by them are made of */
+    float *scores;                       /* [blocks × capacity × block], then what derivatives are made of */
+    uint32_t *ends;                      /* [capacity × blocks] of a block's events in a history */
     likelihood_piece *pieces;            /* [capacity × blocks] */
     double scale;                        /* of the loss of the batch */
     size_t step;                         /* rows of a block that are stepped at once */
-    size_t parts_count;                  /* of PART_BLOCKS blocks each, the last one of what is left */
-    float *parts;                        /* [parts_count × capacity × width] of dh */
+    float *parts;                        /* [blocks × capacity × width] of dh */
     float *gradients;                    /* [threads × step × (width + 1)] */
     double *losses;                      /* [capacity] */
 } item_output;

@@ -30,23 +30,34 @@ static float largest_score(const float *scores, size_t items)
     return most;
 }
 
-/* scores become e^(s − most); their sum. */
+/* As raise_scores; few enough for sums in single precision. */
 VECTOR_CLONES
-static double raise_scores(float *scores, size_t items, float most)
+static double raise_few(float *scores, size_t items, float most)
 {
-    double lanes[LANES] = {0}, sum = 0;
+    float lanes[LANES] = {0};
+    double sum = 0;
     size_t at = 0;
     for (; at + LANES <= items; at += LANES)
         for (size_t lane = 0; lane < LANES; lane++) {
             scores[at + lane] = exponential(scores[at + lane] - most);
-            lanes[lane] += (double)scores[at + lane];
+            lanes[lane] += scores[at + lane];
         }
     for (size_t lane = 0; at < items; at++, lane++) {
         scores[at] = exponential(scores[at] - most);
-        lanes[lane] += (double)scores[at];
+        lanes[lane] += scores[at];
     }
     for (size_t lane = 0; lane < LANES; lane++)
-        sum += lanes[lane];
+        sum += (double)lanes[lane];
+    return sum;
+}
+
+/* scores become e^(s − most); their sum. */
+static double raise_scores(float *scores, size_t items, float most)
+{
+    enum { FEW = 32 * LANES };
+    double sum = 0;
+    for (size_t at = 0; at < items; at += FEW)
+        sum += raise_few(scores + at, items - at < FEW ? items - at : FEW, most);
     return sum;
 }
 

@@ -20,7 +20,7 @@ typedef enum likelihood { LIKELIHOOD_MULTINOMIAL, LIKELIHOOD_BERNOULLI, LIKELIHO
 /* Scores are worked on in pieces, blocks of items of one user, since all of them do not fit into the cache: what a
  * piece says before the others are known, and what it is to be multiplied by when they are. */
 typedef struct likelihood_piece {
-    double sum;   /* multinomial: Σ e^(s − most); else the loss of the piece, without … */
+    double sum;   /* multinomial: Σ e^(s − most); else the piece's loss without what is along x */
     double along; /* Σ x s */
     float most, factor;
 } likelihood_piece;

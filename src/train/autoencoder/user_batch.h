@@ -34,23 +34,4 @@ static inline const uint32_t *batch_history(const user_batch *batch, size_t n, s
     return batch->events->indices + indptr[0];
 }
 
-/* The part of a history from item `begin` to before `end`. */
-static inline const uint32_t *batch_history_between(const user_batch *batch, size_t n, size_t begin, size_t end,
-                                                    size_t *length)
-{
-    size_t whole, first = 0;
-    const uint32_t *items = batch_history(batch, n, &whole);
-    for (size_t after = whole; first < after;) {
-        const size_t middle = (first + after) / 2;
-        if (items[middle] < begin)
-            first = middle + 1;
-        else
-            after = middle;
-    }
-    *length = 0;
-    while (first + *length < whole && items[first + *length] < end)
-        ++*length;
-    return items + first;
-}
-
 #endif
