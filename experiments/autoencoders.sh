@@ -8,7 +8,7 @@
 #   experiments/autoencoders.sh DATA METHOD OPTION…       one row, such as: mult-vae --batch 100 --beta 0.3
 #
 # Each row takes the setting that is best by NDCG@100 on the validation users, out of a few that stand here: ridges of the
-# linear models, β of mult-vae and hvamp, γ of recvae. Sweeps end by early stopping on the same users. READER="--min-weight 4" takes
+# linear models and of mult-dae, β of mult-vae, γ of recvae, widths of hvamp. Sweeps end by early stopping on the same users. READER="--min-weight 4" takes
 # ratings of 4 and more as events; BATCH is the autoencoders' (100: small data give few steps else), SWEEPS their most
 # (200). Settings: experiments/lib.bash; PART is test here.
 PART=${PART:-test}
@@ -60,8 +60,9 @@ judge l2 "100 200 500 1000" ease
 judge l2 "100 200 500 1000" chol
 judge l2 "0.001 0.003 0.01" ials "${iterated[@]}" --factors 128
 judge l2 "200 300 500" slim
-judge "" once mult-dae "${iterated[@]}" --batch "$batch"
-judge beta "0.1 0.2 0.5" mult-vae "${iterated[@]}" --batch "$batch" --anneal-steps 2000
-judge beta "0.1 0.2 0.5" hvamp "${iterated[@]}" --batch "$batch" --anneal-steps 2000
+judge l2 "0.00004 0.0001" mult-dae "${iterated[@]}" --batch $((batch / 2)) --dropout 0.6
+judge beta "0.05 0.2" mult-vae "${iterated[@]}" --batch "$batch" --anneal-steps 4000 --dropout 0.7 --hidden 2000 --latent 400
+judge hidden "50 100" hvamp "${iterated[@]}" --batch "$batch" --anneal-steps 4000 --latent 100 --pseudo-inputs 100 --beta 0.3 \
+    --learning-rate 0.002
 judge beta-per-event "0.003 0.005 0.01" recvae "${iterated[@]}" --batch "$batch"
 judge "" once autorec "${iterated[@]}"
