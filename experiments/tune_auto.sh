@@ -4,7 +4,12 @@
 # What `topn tune auto` makes of a data set in a given time, against every method's defaults, on test users or events that
 # neither has seen.
 #
-#   experiments/tune_auto.sh DATA [BUDGET] [METRIC]
+#   experiments/tune_auto.sh DATA [BUDGET] [METRIC]      (10m ndcg@100)
+#
+#   LONGEST    seconds after which the training of a method's defaults is given up (600)
+#   PROTOCOL   how the test part is put away                                       (weak)
+#
+# and TOPN, OUT, READER of experiments/lib.bash.
 . "$(dirname "$0")/lib.bash"
 [ $# -ge 1 ] || usage "DATA [BUDGET] [METRIC]"
 data=$1 budget=${2:-10m} metric=${3:-ndcg@100} protocol=${PROTOCOL:-weak}
@@ -29,4 +34,7 @@ for method in $("$topn" methods --format csv | tail -n +2 | cut -d, -f1); do
     fi
 done
 rm -f "$out/model"
-sort -t"$(printf '\t')" -k2,2 -gr "$out/table.tsv" | column -t -s"$(printf '\t')"
+{
+    head -n 1 "$out/table.tsv"
+    tail -n +2 "$out/table.tsv" | sort -t"$(printf '\t')" -k2,2 -gr
+} | column -t -s"$(printf '\t')"
