@@ -15,8 +15,10 @@
 
 #define RESTARTED "TOPN_RESTARTED"
 
-/* Idle OpenMP threads that spin take the processor from everybody else. libgomp reads its environment before main, so
- * the program sets it and starts itself once more. */
+/* Idle OpenMP threads that spin take the processor from everybody else; sleeping ones can take longer to wake than
+ * what they waited for took. So they spin for a moment, about a tenth of a millisecond, and sleep then. libgomp
+ * reads its environment before main, so the program sets it and starts itself once more. */
+#define SPINS_BEFORE_SLEEP "2000"
 static void restart_with_passive_threads(char **argv)
 {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || getenv(RESTARTED)) {
@@ -24,7 +26,7 @@ static void restart_with_passive_threads(char **argv)
         return;
     }
     setenv("OMP_WAIT_POLICY", "passive", 1);
-    setenv("GOMP_SPINCOUNT", "0", 1);
+    setenv("GOMP_SPINCOUNT", SPINS_BEFORE_SLEEP, 1);
     setenv(RESTARTED, "1", 1);
     /* By its path, so that the process list shows the program's name; a path that is gone has " (deleted)" behind it.
      */

@@ -6,6 +6,11 @@
  *
  * over the events c of the item in the data. With biases θ leaves out the constant 1 of ψ, which meets the context's
  * own bias.
+ *
+ * Of the pairwise loss (P2 eq. 42) the derivative in ψ of all pairs that the item has a part in, its own events against
+ * all items and the events of the training against it, is 0 at ψ = ψ̄ + δ with ψ̄ = Σ_i u_i ψ_i / N the mean item and
+ *
+ *     (N Σ_c α_c φ_c φ_cᵀ + u C + λI) δ = N Σ_c α_c y_c φ_c + u r − λψ̄,   C and r of the training (pair_statistics.h)
  */
 #include "model/added_items.h"
 
@@ -19,6 +24,7 @@
 #include "model/extended_items.h"
 #include "numeric/block.h"
 #include "numeric/sparse.h"
+#include "numeric/sums.h"
 
 static const uint32_t NONE = UINT32_MAX;
 
@@ -59,6 +65,8 @@ typedef struct extension {
     worker *workers; /* [threads] */
     int threads;
     double item_scale;   /* u of an item with m events is item_scale·m^−item_exponent */
+    float *mean;         /* pairwise: [D] ψ̄ */
+    double total;        /* pairwise: N; else 1 */
     float *psi;          /* [fresh × D] */
     float *item_weights; /* [fresh] */
 } extension;
@@ -92,6 +100,7 @@ static void free_extension(extension *run)
     free(run->place_of);
     free(run->phi);
     free(run->scales);
+    free(run->mean);
     free(run->psi);
     free(run->item_weights);
 }
@@ -204,6 +213,23 @@ static double item_weight(const extension *run, uint64_t events)
                                  : 1.0;
 }
 
+/* ψ̄ and N of the pairwise loss. */
+static topn_status find_mean(topn_context *context, extension *run)
+{
+    topn_status status = TOPN_OK;
+    const fields_encoder *encoder = &run->model->encoder.fields;
+    const size_t dimensions = fields_dimensions(encoder);
+    run->total = 1.0;
+    if (!encoder->loss.pairwise)
+        return TOPN_OK;
+    run->total = encoder->item_weights ? sum_floats(encoder->item_weights, run->model->items) : run->model->items;
+    TRY(ALLOCATE(context, dimensions, &run->mean));
+    for (size_t at = 0; at < dimensions; at++)
+        run->mean[at] = (float)((double)encoder->item_sum[at] / run->total);
+done:
+    return status;
+}
+
 /* What the encoder is asked for a row of the events. */
 static fields_query query_for(const extension *run, uint32_t row, worker *own)
 {
@@ -282,15 +308,22 @@ static void take_columns(const fields_encoder *encoder, const float *from, float
         out[encoder->factors] = scale * from[encoder->factors + 1];
 }
 
-/* A = α₀·u·C + λI, b = −α₀·u·C·(the constant). */
-static void put_gram(const fields_encoder *encoder, double weight, double ridge, worker *own)
+/* A = α₀·u·C + λI, b = −α₀·u·C·(the constant); pairwise A = u·C + λI, b = u·r − λψ̄. */
+static void put_gram(const extension *run, double u, double ridge, worker *own)
 {
+    const fields_encoder *encoder = &run->model->encoder.fields;
+    const bool pairwise = encoder->loss.pairwise;
+    const double weight = pairwise ? u : encoder->loss.unobserved * u;
     const size_t d = encoder->factors, width = d + (encoder->biases ? 1 : 0), dimensions = fields_dimensions(encoder);
     for (size_t at = 0; at < width; at++) {
-        const float *row = encoder->context_gram + (at < d ? at : d + 1) * dimensions;
+        const size_t from = at < d ? at : d + 1; /* of D */
+        const float *row = encoder->context_gram + from * dimensions;
         take_columns(encoder, row, (float)weight, own->system + at * width);
         own->system[at * width + at] += (float)ridge;
-        own->right[at] = encoder->biases ? -weight * (double)row[d] : 0.0;
+        if (pairwise)
+            own->right[at] = u * (double)encoder->context_pull[from] - ridge * (double)run->mean[from];
+        else
+            own->right[at] = encoder->biases ? -weight * (double)row[d] : 0.0;
     }
 }
 
@@ -307,8 +340,10 @@ static void add_events(const extension *run, uint32_t item, double u, worker *ow
         const float *phi = run->phi + (size_t)place * dimensions;
         float alpha, label, *row = own->rows + count * width;
         event_weight(&encoder->loss, run->model->encoder.use_weights ? events->values[at] : 1.0f, &alpha, &label);
-        const double a = (double)alpha * (double)run->scales[place] * u;
-        const double missing = (double)label - (encoder->biases ? (double)phi[d] : 0.0);
+        const bool pairwise = encoder->loss.pairwise;
+        const double a = (double)alpha * (double)run->scales[place] * u * run->total;
+        const double missing =
+            pairwise ? (double)label * encoder->loss.label : (double)label - (encoder->biases ? (double)phi[d] : 0.0);
         take_columns(encoder, phi, 1.0f, row);
         for (size_t column = 0; column < width; column++) {
             own->right[column] += a * missing * (double)row[column];
@@ -330,18 +365,19 @@ static bool solve_item(extension *run, uint32_t place, worker *own)
     const uint64_t events = run->by_item.indptr[item + 1] - run->by_item.indptr[item];
     const double u = item_weight(run, events ? events : 1);
     float *psi = run->psi + place * fields_dimensions(encoder);
-    put_gram(encoder, encoder->loss.unobserved * u, row_ridge(&encoder->loss, (double)events, encoder->contexts), own);
+    put_gram(run, u, row_ridge(&encoder->loss, (double)events, encoder->contexts), own);
     add_events(run, item, u, own);
     const int saved = threads_serial_blas_begin();
     const bool solved = block_solve(own->system, width, own->right, own->solution, own->solver);
     threads_serial_blas_end(saved);
     if (!solved)
         return false;
+    const float *mean = run->mean;
     for (size_t at = 0; at < d; at++)
-        psi[at] = (float)own->solution[at];
+        psi[at] = (float)(own->solution[at] + (mean ? (double)mean[at] : 0.0));
     if (encoder->biases) {
         psi[d] = 1.0f;
-        psi[d + 1] = (float)own->solution[d];
+        psi[d + 1] = (float)(own->solution[d] + (mean ? (double)mean[d + 1] : 0.0));
     }
     run->item_weights[place] = (float)u;
     return true;
@@ -372,6 +408,28 @@ static void add_to_gram(const extension *run, fields_encoder *encoder)
         }
 }
 
+/* z += Σ u ψ of the new items, and r as it is with the mean item of then: r + C·(ψ̄ before − ψ̄ after). */
+static void add_to_mean(const extension *run, fields_encoder *encoder)
+{
+    const size_t dimensions = fields_dimensions(encoder);
+    double total = run->total;
+    for (uint32_t place = 0; place < run->fresh_count; place++)
+        total += (double)run->item_weights[place];
+    for (size_t at = 0; at < dimensions; at++) {
+        double sum = (double)encoder->item_sum[at];
+        for (uint32_t place = 0; place < run->fresh_count; place++)
+            sum += (double)run->item_weights[place] * (double)run->psi[place * dimensions + at];
+        encoder->item_sum[at] = (float)sum;
+    }
+    for (size_t row = 0; row < dimensions; row++) {
+        double pull = (double)encoder->context_pull[row];
+        for (size_t at = 0; at < dimensions; at++)
+            pull += (double)encoder->context_gram[row * dimensions + at] *
+                    ((double)run->mean[at] - (double)encoder->item_sum[at] / total);
+        encoder->context_pull[row] = (float)pull;
+    }
+}
+
 /* The copy with the new items behind its own. */
 static topn_status extend(topn_context *context, const extension *run, topn_model *copy)
 {
@@ -380,6 +438,8 @@ static topn_status extend(topn_context *context, const extension *run, topn_mode
     if (encoder->item_weights)
         TRY(floats_append(context, copy->items, run->item_weights, run->fresh_count, &encoder->item_weights));
     add_to_gram(run, encoder);
+    if (run->mean)
+        add_to_mean(run, encoder);
     TRY(model_extend(context, run->data, run->fresh, run->fresh_count, run->psi, copy));
 done:
     return status;
@@ -396,16 +456,17 @@ topn_status model_add_items(topn_context *context, const topn_model *model, cons
     if (model->encoder.kind != ENCODER_FIELDS)
         return fail(context, TOPN_ERROR_UNSUPPORTED,
                     "this model's items have no rows that could be solved for one by one: train it anew");
-    if (model->encoder.fields.loss.pairwise)
+    if (model->encoder.fields.loss.pairwise && !model->encoder.fields.context_pull)
         return fail(context, TOPN_ERROR_UNSUPPORTED,
-                    "the pairwise loss compares a new item with those of every user, whose events the model does not "
-                    "hold: train with --start-from");
+                    "the pairwise loss compares a new item with those of every user, of which this model, of an "
+                    "earlier version, holds nothing: train it anew, with --start-from");
     run.contexts = data->contexts.field_count > 0 && topn_model_fields(model) > 0;
     run.events = run.contexts ? &data->contexts.events : &data->matrix;
     TRY(data_require_events(context, data, "to add items from"));
     TRY(model_match_items(context, model, data, &run.item_of, &run.fresh, &run.fresh_count));
     TRY(match_names(context, &run));
     TRY(find_item_scale(context, &run));
+    TRY(find_mean(context, &run));
     TRY(allocate(context, &run));
     TRY(sparse_transpose(context, run.events, &run.by_item));
     TRY(progress_report(context, "add items", "items", 0, run.fresh_count, NAN));

@@ -9,7 +9,7 @@
  *
  *   A = Σ α_h j_h j_hᵀ + w JᵀGJ + λI,   b = Σ α_h (y_h − a_h) j_h − w JᵀGφ₀
  *
- * where pointwise (P2 eq. 26) w = α₀·v and G = Σ u ψψᵀ. The pairwise loss Σ_h α_h Σ_i u_i (⟨φ, ψ_h − ψ_i⟩ − 1)² (P2
+ * where pointwise (P2 eq. 26) w = α₀·v and G = Σ u ψψᵀ. The pairwise loss Σ_h α_h Σ_i u_i (⟨φ, ψ_h − ψ_i⟩ − y)² (P2
  * eq. 42) is the same sum over items less their mean, ψ − z/N with z = Σ u ψ, N = Σ u: then Σ_i u_i ψ_i = 0, α_h is
  * taken times N, w = Σ_h α_h, and the terms s tᵀ + t sᵀ of eq. 45 are gone. What all items share, such as the constant
  * of a bias, cancels here once and not in differences of large sums.
@@ -282,7 +282,7 @@ static double event_alpha(const fields_encoder *encoder, const fields_query *que
 {
     float alpha, y;
     event_weight(&encoder->loss, query->weights ? query->weights[place] : 1.0f, &alpha, &y);
-    *label = encoder->loss.pairwise ? 1.0 : (double)y;
+    *label = (double)y * (encoder->loss.pairwise ? encoder->loss.label : 1.0);
     const double u = encoder->item_weights ? (double)encoder->item_weights[query->items[place]] : 1.0;
     return (double)alpha * user_weight(encoder, query->length) * u;
 }

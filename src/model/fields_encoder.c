@@ -62,6 +62,7 @@ void fields_encoder_clear(fields_encoder *encoder)
         free(encoder->item_gram);
         free(encoder->item_sum);
         free(encoder->context_gram);
+        free(encoder->context_pull);
     }
     *encoder = (fields_encoder){0};
 }
@@ -127,7 +128,7 @@ topn_status fields_encoder_copy(topn_context *context, const fields_encoder *fro
     copy.fields = NULL;
     copy.core = (dense_matrix){0};
     copy.user_features = (sparse_matrix){0};
-    copy.item_weights = copy.item_gram = copy.item_sum = copy.context_gram = NULL;
+    copy.item_weights = copy.item_gram = copy.item_sum = copy.context_gram = copy.context_pull = NULL;
     copy.mapped = false;
     *out = copy;
     TRY(ALLOCATE_ZEROED(context, from->field_count, &out->fields));
@@ -139,6 +140,7 @@ topn_status fields_encoder_copy(topn_context *context, const fields_encoder *fro
     TRY(copy_floats(context, from->item_gram, square, &out->item_gram));
     TRY(copy_floats(context, from->item_sum, dimensions, &out->item_sum));
     TRY(copy_floats(context, from->context_gram, square, &out->context_gram));
+    TRY(copy_floats(context, from->context_pull, dimensions, &out->context_pull));
 done:
     if (status != TOPN_OK)
         fields_encoder_clear(out);
@@ -196,9 +198,9 @@ static topn_status check_loss(topn_context *context, const fields_encoder *encod
     const square_loss *loss = &encoder->loss;
     const double numbers[] = {loss->alpha,       loss->scale,         loss->unobserved,    loss->l2,
                               loss->l2_exponent, loss->user_exponent, loss->item_exponent, encoder->user_scale,
-                              encoder->contexts};
-    static const char *const names[] = {"alpha",         "scale",         "unobserved", "l2",      "l2-exponent",
-                                        "user-exponent", "item-exponent", "user-scale", "contexts"};
+                              encoder->contexts, loss->label};
+    static const char *const names[] = {"alpha",         "scale",         "unobserved", "l2",       "l2-exponent",
+                                        "user-exponent", "item-exponent", "user-scale", "contexts", "label"};
     for (size_t at = 0; at < sizeof numbers / sizeof *numbers; at++) {
         const bool exponent = at >= 4 && at <= 6;
         if (!isfinite(numbers[at]) || (!exponent && numbers[at] < 0))
@@ -209,6 +211,8 @@ static topn_status check_loss(topn_context *context, const fields_encoder *encod
     if (loss->pairwise != (encoder->item_sum != NULL))
         return fail(context, TOPN_ERROR_FORMAT, "fields.item_sum: there %s pairwise loss",
                     loss->pairwise ? "is none for a" : "is one without a");
+    if (encoder->context_pull && !loss->pairwise)
+        return fail(context, TOPN_ERROR_FORMAT, "fields.context_pull: there is one without a pairwise loss");
     return TOPN_OK;
 }
 
@@ -253,6 +257,7 @@ topn_status fields_encoder_check(topn_context *context, const fields_encoder *en
     TRY(check_finite(context, "fields.item_gram", encoder->item_gram, square));
     TRY(check_finite(context, "fields.item_sum", encoder->item_sum, dimensions));
     TRY(check_finite(context, "fields.context_gram", encoder->context_gram, square));
+    TRY(check_finite(context, "fields.context_pull", encoder->context_pull, dimensions));
     TRY(check_user_features(context, encoder));
 done:
     return status;

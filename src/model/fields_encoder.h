@@ -30,6 +30,7 @@ typedef struct square_loss {
     int confidence; /* confidence_kind */
     double scale;
     double dislike_below;                /* events of less weight have label 0; NAN = none */
+    double label;                        /* pairwise: times it, y: what an event should score above all items */
     double unobserved;                   /* α₀ */
     double l2, l2_exponent;              /* λ of a row: l2·(events + α₀·entities of the other side)^l2_exponent */
     double user_exponent, item_exponent; /* v_c = (events of c)^−a and u_i likewise, scaled to mean 1 over events */
@@ -60,7 +61,10 @@ typedef struct fields_encoder {
     float *item_weights;         /* u [items], or NULL = all 1 */
     float *item_gram;            /* Σ_i u_i ψψᵀ [D × D] */
     float *item_sum;             /* Σ_i u_i ψ_i [D], z of P2 eq. 45; NULL unless pairwise */
-    float *context_gram;         /* Σ_c v_c φφᵀ [D × D]: what the row of a new item is solved with */
+    float *context_gram;         /* Σ_c v_c φφᵀ [D × D]: what the row of a new item is solved with; pairwise:
+                                    v_c the weight of the context's events */
+    float *context_pull;         /* pairwise: [D] what new items are pulled to (alternating/pair_statistics.h); NULL: no
+                                    item can be added */
     double contexts;             /* |C| */
     bool mapped;                 /* numbers and strings belong to a file */
 } fields_encoder;

@@ -55,6 +55,8 @@ static const number_key numbers[] = {
     {KEY_PREFIX "contexts", offsetof(fields_encoder, contexts)},
 };
 enum { NUMBERS = sizeof numbers / sizeof *numbers };
+/* With fields.context_pull; else 1. */
+static const number_key label_key = {KEY_PREFIX "label", offsetof(fields_encoder, loss.label)};
 
 const char *fields_composition_name(const fields_encoder *encoder)
 {
@@ -95,6 +97,8 @@ void fields_tensors(tensor_list *list, const fields_encoder *encoder, uint32_t i
     if (encoder->item_sum)
         stored_add(list, "fields.item_sum", TENSOR_F32, dimensions, encoder->item_sum);
     stored_add_matrix(list, "fields.context_gram", dimensions, dimensions, encoder->context_gram);
+    if (encoder->context_pull)
+        stored_add(list, "fields.context_pull", TENSOR_F32, dimensions, encoder->context_pull);
 }
 
 topn_status fields_describe(topn_context *context, const fields_encoder *encoder, record *out)
@@ -116,6 +120,8 @@ topn_status fields_describe(topn_context *context, const fields_encoder *encoder
         memcpy(&value, (const char *)encoder + numbers[at].offset, sizeof value);
         TRY(record_set_real(context, out, numbers[at].key, value));
     }
+    if (encoder->context_pull)
+        TRY(record_set_real(context, out, label_key.key, encoder->loss.label));
 done:
     return status;
 }
@@ -202,6 +208,7 @@ static topn_status load_plain(topn_context *context, const safetensors_file *fil
     out->kind = (composition)kind;
     out->biases = biases;
     out->loss.pairwise = loss;
+    out->loss.label = 1;
     out->factors = factors;
     out->field_count = count;
 done:
@@ -228,6 +235,10 @@ topn_status fields_load(topn_context *context, const safetensors_file *file, uin
     if (out->loss.pairwise)
         TRY(load_floats(context, file, "fields.item_sum", dimensions, &out->item_sum));
     TRY(load_floats(context, file, "fields.context_gram", dimensions * dimensions, &out->context_gram));
+    if (safetensors_find(file, "fields.context_pull")) {
+        TRY(load_floats(context, file, "fields.context_pull", dimensions, &out->context_pull));
+        TRY(load_number(context, file, &label_key, out));
+    }
 done:
     if (status != TOPN_OK)
         fields_encoder_clear(out);

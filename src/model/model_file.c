@@ -21,9 +21,17 @@ static const char *const structural_keys[] = {"topn.format",     "topn.kind",   
                                               "topn.normalizer", "topn.use_weights", "topn.dimensions", "topn.cut"};
 
 /* Formats of models: 2 is 1 with topn.cut, 3 is 2 with the encoder "fields", 4 is 3 with what retrieval keeps in it
- * (popularity and attributes of the items, indexes), 5 is 4 with the encoder "network"; a file says the lowest that
- * tells all, so that older programs read the rest. */
-enum { FORMAT_PLAIN = 1, FORMAT_CUT = 2, FORMAT_FIELDS = 3, FORMAT_RETRIEVAL = 4, FORMAT_NETWORK = 5 };
+ * (popularity and attributes of the items, indexes), 5 is 4 with the encoder "network", 6 is 5 with what an encoder
+ * "fields" of the pairwise loss solves new items with, and its label; a file says the lowest that tells all, so that
+ * older programs read the rest. */
+enum {
+    FORMAT_PLAIN = 1,
+    FORMAT_CUT = 2,
+    FORMAT_FIELDS = 3,
+    FORMAT_RETRIEVAL = 4,
+    FORMAT_NETWORK = 5,
+    FORMAT_PAIRS = 6
+};
 
 enum { STRUCTURAL_KEYS = sizeof structural_keys / sizeof *structural_keys };
 
@@ -39,6 +47,8 @@ static int format_of(const topn_model *model)
 {
     if (model->encoder.kind == ENCODER_NETWORK)
         return FORMAT_NETWORK;
+    if (model->encoder.kind == ENCODER_FIELDS && model->encoder.fields.context_pull)
+        return FORMAT_PAIRS;
     if (model->index_count || item_facts_any(model))
         return FORMAT_RETRIEVAL;
     if (model->encoder.kind == ENCODER_FIELDS)
@@ -227,6 +237,9 @@ static topn_status load_fields(topn_context *context, const safetensors_file *fi
         return fail(context, TOPN_ERROR_FORMAT, "%s: an encoder \"fields\" in format %" PRIu64 ", not %d",
                     safetensors_path(file), format, FORMAT_FIELDS);
     TRY(fields_load(context, file, model->items, &model->encoder.fields));
+    if (model->encoder.fields.context_pull && format < FORMAT_PAIRS)
+        return fail(context, TOPN_ERROR_FORMAT, "%s: array fields.context_pull in format %" PRIu64 ", not %d",
+                    safetensors_path(file), format, FORMAT_PAIRS);
 done:
     return status;
 }

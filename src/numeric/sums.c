@@ -36,6 +36,21 @@ double sum_doubles(const double *values, size_t count)
 }
 
 VECTOR_CLONES
+double sum_products(const float *restrict a, const float *restrict b, size_t count)
+{
+    double lanes[2 * LANES] = {0}, sum = 0;
+    size_t at = 0;
+    for (; at + 2 * LANES <= count; at += 2 * LANES)
+        for (size_t lane = 0; lane < 2 * LANES; lane++)
+            lanes[lane] += (double)a[at + lane] * (double)b[at + lane];
+    for (; at < count; at++)
+        sum += (double)a[at] * (double)b[at];
+    for (size_t lane = 0; lane < 2 * LANES; lane++)
+        sum += lanes[lane];
+    return sum;
+}
+
+VECTOR_CLONES
 void scale_floats(float *values, size_t count, float factor)
 {
     for (size_t j = 0; j < count; j++)

@@ -10,6 +10,8 @@
 
 double sum_floats(const float *values, size_t count);
 double sum_doubles(const double *values, size_t count);
+/* Σ a_j b_j. */
+double sum_products(const float *restrict a, const float *restrict b, size_t count);
 
 /* values[j] *= factor over `count`. */
 void scale_floats(float *values, size_t count, float factor);

@@ -28,7 +28,7 @@ size_t tensor_type_size(tensor_type type); /* bytes of an element */
 uint64_t tensor_bytes(const tensor *array);
 
 /* The highest version under the key "topn.format" that this program reads. A file says the lowest that tells all. */
-enum { SAFETENSORS_TOPN_FORMAT = 5 };
+enum { SAFETENSORS_TOPN_FORMAT = 6 };
 
 /* The order in which tensors stand in a file: by element size, descending, else as given. */
 void safetensors_order(tensor *tensors, size_t count);

@@ -148,6 +148,7 @@ static void set_scene(const golden_case *from, scene *to)
                  .confidence = from->log ? CONFIDENCE_LOG : CONFIDENCE_LINEAR,
                  .scale = from->log ? 2.0 : 0.7,
                  .dislike_below = from->log ? 1.0 : (double)NAN,
+                 .label = 1,
                  .unobserved = 0.3,
                  .l2 = 0.05,
                  .l2_exponent = 0.5,

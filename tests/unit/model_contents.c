@@ -253,7 +253,7 @@ CHANGE(newer)
 {
     (void)tensors;
     (void)count;
-    set(metadata, "topn.format", "6");
+    set(metadata, "topn.format", "7");
 }
 CHANGE(cut_in_format_1)
 {
@@ -374,7 +374,7 @@ static const change changes[] = {
     {"attributes.indptr", TOPN_ERROR_FORMAT, names_without_attributes},
     {"has no place in this model", TOPN_ERROR_FORMAT, facts_in_format_3},
     {"holds interaction data, not a model", TOPN_ERROR_FORMAT, data_kind},
-    {"written by a newer topn (format 6); this one reads up to 5", TOPN_ERROR_FORMAT, newer},
+    {"written by a newer topn (format 7); this one reads up to 6", TOPN_ERROR_FORMAT, newer},
 };
 
 static void test_wrong_contents(void **state)

@@ -96,6 +96,10 @@ static void assert_same_fields(const fields_encoder *a, const fields_encoder *b,
     assert_same_array(a->item_gram, b->item_gram, dimensions * dimensions * sizeof(float));
     assert_same_array(a->item_sum, b->item_sum, dimensions * sizeof(float));
     assert_same_array(a->context_gram, b->context_gram, dimensions * dimensions * sizeof(float));
+    assert_int_equal(a->context_pull == NULL, b->context_pull == NULL);
+    if (a->context_pull)
+        assert_same_array(a->context_pull, b->context_pull, dimensions * sizeof(float));
+    assert_true(a->loss.label == b->loss.label);
 }
 
 /* Every array of the two, whatever the encoder. */
@@ -274,7 +278,8 @@ static void test_other_files(void **state)
     assert_null(model);
 }
 
-/* Format 2 is format 1 with a cut: a file says 2 only where it has one, and a cut needs item rows. */
+/* Format 2 is format 1 with a cut: a file says 2 only where it has one, and a cut needs item rows; 6 is what an encoder
+ * of the pairwise loss has. */
 static void test_cut(void **state)
 {
     (void)state;
@@ -290,6 +295,7 @@ static void test_cut(void **state)
             assert_int_equal(safetensors_open(context, path, true, &file), TOPN_OK);
             assert_string_equal(record_get(safetensors_metadata(file), "topn.format"),
                                 model->encoder.kind == ENCODER_NETWORK  ? "5"
+                                : model->encoder.fields.context_pull    ? "6"
                                 : model->encoder.kind == ENCODER_FIELDS ? "3"
                                 : cut                                   ? "2"
                                                                         : "1");

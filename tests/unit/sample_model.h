@@ -147,7 +147,13 @@ static inline topn_status sample_fields(topn_context *context, bool tucker, bool
         .factors = factors,
         .biases = full,
         .field_count = full ? 2 : 1,
-        .loss = {.pairwise = full, .alpha = 1, .dislike_below = NAN, .unobserved = 0.25, .l2 = 100, .l2_exponent = 1},
+        .loss = {.pairwise = full,
+                 .alpha = 1,
+                 .dislike_below = NAN,
+                 .unobserved = 0.25,
+                 .l2 = 100,
+                 .l2_exponent = 1,
+                 .label = full ? 2.5 : 1},
         .user_scale = 1,
         .contexts = users,
     };
@@ -168,6 +174,8 @@ static inline topn_status sample_fields(topn_context *context, bool tucker, bool
             out->user_features.indptr[user] = 1;
         SAMPLE_TRY(sample_floats(context, 1, SAMPLE_DIMENSIONS, &sum));
         out->item_sum = sum.values;
+        SAMPLE_TRY(sample_floats(context, 1, SAMPLE_DIMENSIONS, &sum));
+        out->context_pull = sum.values;
     }
     if (tucker)
         SAMPLE_TRY(sample_floats(context, factors, full ? 4 : 2, &out->core));

@@ -249,10 +249,10 @@ static void test_deep_and_wide_headers_are_refused_before_parsing(void **state)
 static void test_newer_version(void **state)
 {
     (void)state;
-    assert_int_equal(open_header("{\"__metadata__\":{\"topn.format\":\"6\"}," ARRAY("a", "F8", "[4]", "0", "4") "}", 4),
+    assert_int_equal(open_header("{\"__metadata__\":{\"topn.format\":\"7\"}," ARRAY("a", "F8", "[4]", "0", "4") "}", 4),
                      TOPN_ERROR_FORMAT);
     assert_non_null(
-        strstr(topn_context_message(context), "written by a newer topn (format 6); this one reads up to 5"));
+        strstr(topn_context_message(context), "written by a newer topn (format 7); this one reads up to 6"));
 }
 
 static bool cancel(const topn_progress *progress, void *user_data)

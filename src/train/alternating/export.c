@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "numeric/sparse.h"
+#include "train/alternating/pair_statistics.h"
 #include "train/alternating/sides.h"
 #include "train/alternating/solver.h"
 
@@ -163,6 +164,23 @@ done:
     return status;
 }
 
+/* Mean of ‖ψ − ψ̄‖² over the items, of the factors alone; 1 where they are all the same. */
+static double item_spread(const dense_matrix *psi, size_t factors)
+{
+    double spread = 0;
+    for (size_t j = 0; j < factors; j++) {
+        double sum = 0, squares = 0;
+        for (size_t item = 0; item < psi->rows; item++)
+            sum += (double)psi->values[item * psi->columns + j];
+        for (size_t item = 0; item < psi->rows; item++) {
+            const double away = (double)psi->values[item * psi->columns + j] - sum / (double)psi->rows;
+            squares += away * away;
+        }
+        spread += squares / (double)psi->rows;
+    }
+    return spread > 0 ? spread : 1;
+}
+
 /* u of events to come: new items, which training left out, weigh what an item with one event weighs, the most. */
 static topn_status export_item_weights(topn_context *context, const alternating_problem *problem, float **out)
 {
@@ -187,11 +205,12 @@ static topn_status export_encoder(topn_context *context, const alternating_probl
 {
     topn_status status;
     const multilinear_side *side = &problem->sides[SIDE_CONTEXTS];
-    const float *item_weights = problem->weights[SIDE_ITEMS];
     out->kind = side->kind;
     out->factors = side->factors;
     out->biases = side->biases;
     out->loss = problem->loss;
+    if (problem->other_loss)
+        out->loss.l2 *= item_spread(psi, side->factors);
     out->user_scale = problem->user_scale;
     out->contexts = side->entities;
     TRY(ALLOCATE_ZEROED(context, side->field_count, &out->fields));
@@ -206,10 +225,15 @@ static topn_status export_encoder(topn_context *context, const alternating_probl
     if (keep_users && data->user_features.names.count > 0)
         TRY(sparse_copy(context, &data->user_features.rows, &out->user_features));
     TRY(export_item_weights(context, problem, &out->item_weights));
+    /* An event stands against all items that there are, those without events included. */
+    const float *item_weights = problem->loss.pairwise ? out->item_weights : problem->weights[SIDE_ITEMS];
     TRY(export_gram(context, &problem->sides[SIDE_ITEMS], item_weights, &out->item_gram));
-    TRY(export_gram(context, side, problem->weights[SIDE_CONTEXTS], &out->context_gram));
-    if (problem->loss.pairwise)
+    if (problem->loss.pairwise) {
         TRY(sum_items(context, psi, item_weights, &out->item_sum));
+        TRY(pair_statistics_export(context, problem, data, psi, out));
+    } else {
+        TRY(export_gram(context, side, problem->weights[SIDE_CONTEXTS], &out->context_gram));
+    }
     TRY(export_user_field(context, side, taken, data, keep_users, &out->fields[0]));
 done:
     return status;

@@ -3,28 +3,12 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
-#include "base/vector.h"
+#include "numeric/sums.h"
 #include "numeric/weighted_gram.h"
 #include "train/alternating/pairwise.h"
 #include "train/alternating/solver.h"
 
 enum { BLOCK = 256 }; /* entities whose squares are summed together */
-
-VECTOR_CLONES
-static double product(const float *restrict a, const float *restrict b, size_t count)
-{
-    enum { LANES = 32 };
-    double sums[LANES] = {0}, sum = 0;
-    size_t at = 0;
-    for (; at + LANES <= count; at += LANES)
-        for (size_t lane = 0; lane < LANES; lane++)
-            sums[lane] += (double)a[at + lane] * (double)b[at + lane];
-    for (; at < count; at++)
-        sum += (double)a[at] * (double)b[at];
-    for (size_t lane = 0; lane < LANES; lane++)
-        sum += sums[lane];
-    return sum;
-}
 
 /* Σ α(ŷ − y)² of the pairs of entities begin … end − 1. */
 static double squares(const observations *observed, const float *phi, const float *psi, size_t d, uint32_t begin,
@@ -34,7 +18,7 @@ static double squares(const observations *observed, const float *phi, const floa
     double sum = 0;
     for (uint32_t entity = begin; entity < end; entity++)
         for (uint64_t at = pairs->indptr[entity]; at < pairs->indptr[entity + 1]; at++) {
-            const double error = product(phi + entity * d, psi + pairs->indices[at] * d, d) -
+            const double error = sum_products(phi + entity * d, psi + pairs->indices[at] * d, d) -
                                  (observed->labels ? (double)observed->labels[at] : 1.0);
             sum += (double)(pairs->values ? pairs->values[at] : observed->alpha) * error * error;
         }
@@ -72,7 +56,7 @@ static double ridge_part(const alternating_problem *problem)
             const dense_matrix *table = field < side->field_count ? &side->fields[field].table : &side->core;
             for (size_t row = 0; row < table->rows; row++) {
                 const float *values = table->values + row * table->columns;
-                sum += (double)problem->blocks[s][field].ridge[row] * product(values, values, table->columns);
+                sum += (double)problem->blocks[s][field].ridge[row] * sum_products(values, values, table->columns);
             }
         }
     }

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
-#include "base/vector.h"
+#include "numeric/sums.h"
 #include "train/alternating/solver.h"
 
 enum { BLOCK = 256 /* contexts that are summed together */ };
@@ -59,22 +59,6 @@ static void sum_items(const alternating_problem *problem, const float *psi, doub
     }
 }
 
-VECTOR_CLONES
-static double product(const float *restrict a, const float *restrict b, size_t count)
-{
-    enum { LANES = 16 };
-    double lanes[LANES] = {0}, sum = 0;
-    size_t at = 0;
-    for (; at + LANES <= count; at += LANES)
-        for (size_t lane = 0; lane < LANES; lane++)
-            lanes[lane] += (double)a[at + lane] * b[at + lane];
-    for (; at < count; at++)
-        sum += (double)a[at] * b[at];
-    for (size_t lane = 0; lane < LANES; lane++)
-        sum += lanes[lane];
-    return sum;
-}
-
 /* Over the pairs of contexts begin … end − 1: sum [D] += α(ŷ − y)·φ, or, where `z` is given, sum[0] += N·α(ŷ − y)² −
  * 2α(ŷ − y)⟨φ, z⟩. */
 static void sum_pairs(const alternating_problem *problem, const float *phi, const float *psi, const double *z,
@@ -86,7 +70,7 @@ static void sum_pairs(const alternating_problem *problem, const float *phi, cons
         const float *own = phi + who * d;
         double errors = 0, squares = 0, mean = 0;
         for (uint64_t at = observed->pairs.indptr[who]; at < observed->pairs.indptr[who + 1]; at++) {
-            const double error = product(own, psi + observed->pairs.indices[at] * d, d) - label_at(observed, at);
+            const double error = sum_products(own, psi + observed->pairs.indices[at] * d, d) - label_at(observed, at);
             errors += alpha_at(observed, at) * error;
             squares += alpha_at(observed, at) * error * error;
         }

@@ -28,6 +28,7 @@ topn_status alternating_check(topn_context *context, const char *method_name, co
 square_loss alternating_square_loss(const alternating_params *params)
 {
     return (square_loss){.pairwise = params->loss == 1,
+                         .label = 1,
                          .alpha = params->alpha,
                          .confidence = params->confidence,
                          .scale = params->confidence_scale,

@@ -42,6 +42,8 @@ typedef struct alternating_problem {
                           that have features and no events */
     square_loss loss;
     double user_scale; /* of v, for fold-in */
+    bool other_loss;   /* rows come of another loss: the model's ridge is l2 times the spread of the items' rows, and
+                          its pairwise label what events score above the mean item */
 } alternating_problem;
 
 /* Options of every least-squares model: the member named `alternating` of its parameter struct. */

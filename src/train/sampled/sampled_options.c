@@ -166,11 +166,13 @@ static const option_row rows[] = {
                 "of two-tower: share of hidden values that a step of training leaves out", SEARCH_LINEAR(0, 0.5)),
     OPTION_BOOLEAN(sampled_params, user_ids, "user-ids", false, "of two-tower: a row for each user, beside features"),
     OPTION_BOOLEAN(sampled_params, item_ids, "item-ids", true, "of two-tower: a row for each item, beside features"),
-    OPTION_REAL(sampled_params, fold_in_l2, "fold-in-l2", 0.2, 0, 1e12,
-                "of mf and fm: ridge of the row that a new user's history is solved for, by least squares"),
-    OPTION_REAL(sampled_params, fold_in_unobserved, "fold-in-unobserved", 0.03, 0, 1e12,
-                "of mf and fm: weight of what is not in that history; 0 = differences of scores are fitted, often "
-                "better, but no items can be added to the model"),
+    OPTION_REAL(sampled_params, fold_in_l2, "fold-in-l2", 0.03, 0, 1e12,
+                "of mf and fm: ridge of the row that a new user's history is solved for, by least squares; times the "
+                "mean square distance of items' rows from their mean",
+                SEARCH_LOG(0.003, 0.3)),
+    OPTION_REAL(sampled_params, fold_in_unobserved, "fold-in-unobserved", 0, 0, 1e12,
+                "of mf and fm: weight of what is not in that history, with label 0; 0 = differences between it and the "
+                "history are fitted, as large as they are for the users of the training"),
     OPTION_BOOLEAN(sampled_params, keep_histories, "keep-histories", true,
                    "store each user's items in the model, for users by name"),
     OPTION_BOOLEAN(sampled_params, keep_users, "keep-users", true, "store the users' rows in the model"),

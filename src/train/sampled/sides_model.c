@@ -17,8 +17,8 @@ typedef struct sides_own {
     alternating_params params;
 } sides_own;
 
-/* A new user's row is fitted to labels 1 of what he took and 0 of everything else, or, where these have no weight, to
- * differences of 1 between the two. */
+/* A new user's row is fitted to differences between what he took and everything else, as large as they are for the
+ * users that were trained on, or, where everything else has a weight, to labels 1 and 0. */
 static alternating_params least_squares(const sampled_params *params)
 {
     return (alternating_params){
@@ -54,7 +54,7 @@ training_cost sides_model_cost(const topn_data *data, const sampled_params *para
     return (training_cost){
         /* Grams in double precision, ψ, and the users' rows where they are copied into a model. */
         .bytes = tables + positives_bytes(data, events_of(data, shape), &setting) + 24 * d * d + 4 * d * items +
-                 8 * (items + sides_context_count(data, shape->contexts)),
+                 8 * items + 44 * sides_context_count(data, shape->contexts),
         .state_bytes = tables,
     };
 }
@@ -167,6 +167,7 @@ topn_status sides_model_create(topn_context *context, const topn_data *data, con
     TRY(ALLOCATE_ZEROED(context, 1, &own));
     out->own = own;
     own->params = least_squares(params);
+    own->problem.other_loss = true;
     own->problem.loss = alternating_square_loss(&own->params);
     if (own->problem.loss.pairwise)
         own->problem.loss.l2 *= data->item_ids.count; /* as problem_create has it */
