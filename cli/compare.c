@@ -76,46 +76,70 @@ static char *prefix_of(const char *path)
     return prefix;
 }
 
-/* Whether the name is a word of the list. */
-static bool is_listed(const char *list, const char *name)
+static const char *name_of(const json_t *entry)
 {
-    const size_t length = strlen(name);
-    for (const char *at = list; at && *at; at += strcspn(at, ","), at += *at == ',')
-        if (strcspn(at, ",") == length && strncmp(at, name, length) == 0)
-            return true;
-    return false;
+    const char *name = json_string_value(json_object_get(entry, "name"));
+    return name ? name : "";
 }
 
-/* Removes what is not of the list from entries, a report's or its plan's. */
-static size_t keep_entries(json_t *entries, const char *list)
+/* The longest name of an entry that the list begins with; commas stand between names, and may be in them. */
+static const char *first_listed(const json_t *entries, const char *list)
 {
-    for (size_t i = json_array_size(entries); i-- > 0;) {
-        const char *name = json_string_value(json_object_get(json_array_get(entries, i), "name"));
-        if (!name || !is_listed(list, name))
-            json_array_remove(entries, i);
+    const char *longest = NULL;
+    for (size_t i = 0; i < json_array_size(entries); i++) {
+        const char *name = name_of(json_array_get(entries, i));
+        const size_t length = strlen(name);
+        const bool is_next = strncmp(list, name, length) == 0 && (list[length] == ',' || list[length] == '\0');
+        if (length > 0 && is_next && (!longest || length > strlen(longest)))
+            longest = name;
     }
-    return json_array_size(entries);
+    return longest;
+}
+
+/* The listed names as keys of an object; NULL when one is no entry's, or there twice. */
+static json_t *listed_names(const json_t *entries, const char *list)
+{
+    json_t *names = json_object();
+    for (const char *at = list;; at++) {
+        const char *name = first_listed(entries, at);
+        if (!name || json_object_get(names, name)) {
+            json_decref(names);
+            return NULL;
+        }
+        json_object_set_new(names, name, json_true());
+        at += strlen(name);
+        if (*at == '\0')
+            return names;
+    }
+}
+
+/* Removes what is not of the names from entries, a report's or its plan's. */
+static void keep_entries(json_t *entries, const json_t *names)
+{
+    for (size_t i = json_array_size(entries); i-- > 0;)
+        if (!json_object_get(names, name_of(json_array_get(entries, i))))
+            json_array_remove(entries, i);
 }
 
 /* The report with the listed entries alone. Corrections for the number of pairs are then others, and are left out. */
 static int keep_listed(json_t *report, const char *list)
 {
-    json_t *tests = json_object_get(report, "tests");
-    size_t count = 1;
-    for (const char *at = list; *at; at++)
-        count += *at == ',';
-    keep_entries(json_object_get(report, "entries"), list);
-    if (keep_entries(json_object_get(json_object_get(report, "plan"), "entries"), list) != count)
+    json_t *tests = json_object_get(report, "tests"), *entries = json_object_get(report, "entries");
+    json_t *names = listed_names(entries, list);
+    if (!names)
         return complain(CODE_USAGE, "option --entries: \"%s\" does not name entries of the report alone, each once",
                         list);
+    keep_entries(entries, names);
+    keep_entries(json_object_get(json_object_get(report, "plan"), "entries"), names);
     for (size_t i = json_array_size(tests); i-- > 0;) {
         json_t *test = json_array_get(tests, i);
         const char *a = json_string_value(json_object_get(test, "a")),
                    *b = json_string_value(json_object_get(test, "b"));
         json_object_del(test, "p_holm");
-        if (!a || !b || !is_listed(list, a) || !is_listed(list, b))
+        if (!a || !b || !json_object_get(names, a) || !json_object_get(names, b))
             json_array_remove(tests, i);
     }
+    json_decref(names);
     return CODE_DONE;
 }
 

@@ -3,6 +3,9 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,28 +15,41 @@
 
 #include "study/journal.h"
 
-/* Peak resident memory since forget_peak, of Linux; elsewhere 0. */
-static uint64_t peak_bytes(void)
+/* A line of this process's status in bytes, "VmRSS" or "VmHWM", of Linux; elsewhere 0. */
+static uint64_t status_bytes(const char *name)
 {
     char line[256];
     unsigned long long kilobytes = 0;
+    const size_t length = strlen(name);
     FILE *file = fopen("/proc/self/status", "re");
     while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "VmHWM: %llu", &kilobytes) == 1)
+        if (strncmp(line, name, length) == 0 && sscanf(line + length, ": %llu", &kilobytes) == 1)
             break;
     if (file)
         fclose(file);
     return (uint64_t)kilobytes * 1024;
 }
 
-static void forget_peak(void)
+/* Resident memory from here on, what earlier trials let go given back first. */
+static uint64_t forget_peak(void)
 {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
     const int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
-    if (file < 0)
-        return;
-    const ssize_t written = write(file, "5", 1);
-    (void)written; /* the peak is then that of the whole run */
-    close(file);
+    if (file >= 0) {
+        const ssize_t written = write(file, "5", 1);
+        (void)written; /* the peak is then that of the whole run */
+        close(file);
+    }
+    return status_bytes("VmRSS");
+}
+
+/* What was added to that at most. */
+static uint64_t peak_beyond(uint64_t before)
+{
+    const uint64_t peak = status_bytes("VmHWM");
+    return peak > before ? peak - before : 0;
 }
 
 uint64_t trial_model_bytes(const topn_model *model)
@@ -163,15 +179,15 @@ topn_status trial_run(study *work, const trial_job *job, trial_outcome *out)
     if (!out->facts)
         return study_memory(work);
     STUDY_TRY(study_seed(work, job->seed));
-    forget_peak();
+    const uint64_t before = forget_peak();
     status = train(work, job, out);
+    json_object_set_new(out->facts, "peak_bytes", json_integer((json_int_t)peak_beyond(before)));
     if (status == TOPN_OK) {
         note_model(out);
         STUDY_TRY(study_seed(work, work->seed)); /* intervals are drawn alike for all */
         if (job->metrics)
             status = measure(work, job, out);
     }
-    json_object_set_new(out->facts, "peak_bytes", json_integer((json_int_t)peak_bytes()));
     if (status != TOPN_OK) {
         status = judge_failure(work, status, out);
     } else if (job->metrics && !isfinite(out->value)) {

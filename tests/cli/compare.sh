@@ -129,7 +129,10 @@ has stdout 'are the same$'
 good compare --verify films.json --entries 'popularity,ease'
 has stdout 'are the same: popularity,ease$'
 lacks stderr 'iALS'
+good compare --verify films.json --entries 'kNN, "few",popularity'
 refused 2 'does not name entries' compare --verify films.json --entries 'popularity,eas'
+refused 2 'does not name entries' compare --verify films.json --entries 'ease,popularity,ease'
+refused 2 'does not name entries' compare --verify films.json --entries 'ease,'
 sed 's/"l2": "100"/"l2": "101"/' films.json >other.json
 "$TOPN_PROGRAM" compare --verify other.json -q >stdout 2>stderr && fault "a changed report was taken"
 sed 's/u17,i/u17,j/' events.csv >changed.csv
