@@ -12,10 +12,10 @@
  *
  * Flops counted of a user: those of the layers, 2·weights forward and as many for each of both derivatives, where a
  * pass takes them; of the sums over histories, 2·width for each event that is not dropped, forward and backward; of the
- * VampPrior, 12 for each value of each pseudo-input. recvae: a pass of the encoder sends users through the encoder of
- * the sweep before, too, and leaves the items' rows as they are; one of the decoder needs no derivatives by what lies
- * before the items' rows. Likelihood, activations, normalisation, random numbers and Adam are not counted: they are
- * what is lost.
+ * VampPrior, 12 for each value of each pseudo-input. recvae: when a sweep begins, all users go through the encoder as
+ * it is then, once; a pass of the encoder leaves the items' rows as they are; one of the decoder needs no derivatives
+ * by what lies before the items' rows. Likelihood, activations, normalisation, random numbers and Adam are not counted:
+ * they are what is lost.
  */
 #include <topn/topn.h>
 
@@ -32,7 +32,7 @@ typedef struct shape {
     const char *method;
     double width, outputs, weights, prior; /* prior: flops of a user */
     int encoder_passes, decoder_passes;
-    bool looks_back; /* at the encoder of the sweep before */
+    bool looks_back; /* at what the encoder said when the sweep began */
 } shape;
 static const shape shapes[] = {
     {"mult-dae", 200, 200, 0, 0, 1, 0, false},
@@ -48,13 +48,20 @@ static const double kept_share = 0.5; /* share of the events that is not dropped
 static double encoder_flops(const shape *of, double items, double events)
 {
     const double last = items * of->outputs, sums = events * of->width;
-    return (of->decoder_passes ? 4 : 6) * last + 6 * of->weights + 4 * kept_share * sums + of->prior +
-           (of->looks_back ? 2 * of->weights + 2 * sums : 0);
+    return (of->decoder_passes ? 4 : 6) * last + 6 * of->weights + 4 * kept_share * sums + of->prior;
 }
 
 static double decoder_flops(const shape *of, double items, double events)
 {
     return 4 * items * of->outputs + 2 * of->weights + 2 * events * of->width;
+}
+
+/* Of a user in a sweep. */
+static double sweep_flops(const shape *of, double items, double events)
+{
+    return of->encoder_passes * encoder_flops(of, items, events) +
+           of->decoder_passes * decoder_flops(of, items, events) +
+           (of->looks_back ? 2 * of->weights + 2 * events * of->width : 0);
 }
 
 static topn_context *context;
@@ -157,8 +164,7 @@ static void train(const topn_data *data, const shape *of, double limit)
     for (int sweep = 1; sweep <= SWEEPS; sweep++)
         seconds = fmin(seconds, ends[sweep] - ends[sweep - 1]);
     const double events = (double)topn_data_events(data) / users;
-    const double flops = users * (of->encoder_passes * encoder_flops(of, items, events) +
-                                  of->decoder_passes * decoder_flops(of, items, events));
+    const double flops = users * sweep_flops(of, items, events);
     limit = (limit + products_rate()) / 2; /* of before and after: the rate of a shared machine changes */
     printf("%s: %.3f s a sweep, %.1f GFLOP/s, %.1f %% of products, %.1f GFLOP/s; %.0f s with the %d users of MovieLens "
            "20M\n",

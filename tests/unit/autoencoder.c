@@ -30,6 +30,7 @@ static uint32_t indices[] = {0, 2, 5, 1, 0, 1, 3, 4, 6, 2, 6};
 static const sparse_matrix events = {
     .indptr = indptr, .indices = indices, .rows = GOLDEN_USERS, .columns = GOLDEN_ITEMS};
 static uint32_t rows[GOLDEN_USERS] = {0, 1, 2, 3};
+static const uint64_t places[GOLDEN_USERS] = {0, 1, 2, 3};
 
 static void check(topn_status status)
 {
@@ -77,7 +78,7 @@ typedef struct fixture {
     size_t width, outputs;
     state_array arrays[MOST_NETWORK_ARRAYS];
     size_t array_count;
-    float *x, *old_x, *dx, *h, *dh;
+    float *x, *remembered, *dx, *h, *dh;
     user_batch batch;
 } fixture;
 
@@ -114,7 +115,7 @@ static void fixture_create(int form, fixture *out)
     check(item_output_create(context, GOLDEN_ITEMS, out->outputs, GOLDEN_USERS, 9, out->by, &out->output));
     out->array_count = out->kind->arrays(out->network, out->by, out->arrays);
     out->x = floats(GOLDEN_USERS * out->width);
-    out->old_x = floats(GOLDEN_USERS * out->width);
+    out->remembered = floats(GOLDEN_USERS * 2 * GOLDEN_LATENT);
     out->dx = floats(GOLDEN_USERS * out->width);
     out->h = floats(GOLDEN_USERS * out->outputs);
     out->dh = floats(GOLDEN_USERS * out->outputs);
@@ -127,10 +128,12 @@ static void fixture_create(int form, fixture *out)
                               .threads = 2};
     if (form == COMPOSITE_PRIOR) {
         put(recvae_old_input, GOLDEN_ITEMS * out->width, out->input.rows);
-        sparse_input_gather(&out->input, &out->batch, out->input.rows, out->old_x);
+        sparse_input_gather(&out->input, &out->batch, out->x);
         put(recvae_old_encoder, out->arrays[0].columns, out->arrays[0].values);
-        out->kind->begin(out->network);
-        out->batch.old_x = out->old_x;
+        assert_int_equal(out->kind->remembers(form, &out->params), 2 * GOLDEN_LATENT);
+        out->kind->remember(out->network, &out->batch, out->x, out->remembered);
+        out->batch.remembered = out->remembered;
+        out->batch.places = places;
     }
     put(out->of->input, GOLDEN_ITEMS * out->width, out->input.rows);
     put(out->of->items, GOLDEN_ITEMS * out->outputs, out->output.rows);
@@ -145,7 +148,7 @@ static void fixture_clear(fixture *of)
     sparse_input_clear(&of->input);
     item_output_clear(&of->output);
     free(of->x);
-    free(of->old_x);
+    free(of->remembered);
     free(of->dx);
     free(of->h);
     free(of->dh);

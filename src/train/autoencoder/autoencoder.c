@@ -34,13 +34,14 @@ typedef struct autoencoder {
     size_t width, outputs, batch; /* of x, of h; users of a step */
     uint32_t *users;              /* [user_count] with events */
     uint32_t user_count;
-    uint32_t *rows;          /* [batch] */
-    uint64_t *places;        /* [batch] */
-    float *x, *dx;           /* [batch × width] */
-    float *h, *dh;           /* [batch × outputs] */
-    float *old_rows, *old_x; /* [items × width] the input's rows when the sweep began; [batch × width]; or NULL */
-    float parts[PARTS];      /* of the last sweep: means over users, and β */
-    state_array *arrays;     /* [array_count] */
+    uint32_t *rows;      /* [batch] */
+    uint64_t *places;    /* [batch] */
+    float *x, *dx;       /* [batch × width] */
+    float *h, *dh;       /* [batch × outputs] */
+    size_t remembers;    /* floats of a user */
+    float *remembered;   /* [user_count × remembers] what the network said of each when the sweep began; or NULL */
+    float parts[PARTS];  /* of the last sweep: means over users, and β */
+    state_array *arrays; /* [array_count] */
     size_t array_count;
 } autoencoder;
 
@@ -56,8 +57,7 @@ static void autoencoder_clear(autoencoder *at)
     free(at->places);
     free(at->x);
     free(at->dx);
-    free(at->old_rows);
-    free(at->old_x);
+    free(at->remembered);
     free(at->h);
     free(at->dh);
     free(at->arrays);
@@ -85,9 +85,9 @@ static uint64_t longest_row(const sparse_matrix *events)
     return longest;
 }
 
-static bool looks_back(const network_kind *kind)
+static size_t remembers(const network_kind *kind, const autoencoder_params *params)
 {
-    return kind->looks_back && kind->looks_back(kind->form);
+    return kind->remembers ? kind->remembers(kind->form, params) : 0;
 }
 
 training_cost autoencoder_cost(const topn_data *data, const autoencoder_params *params, const network_kind *kind)
@@ -112,7 +112,7 @@ training_cost autoencoder_cost(const topn_data *data, const autoencoder_params *
                  sparse_input_bytes(items, in_batch, batch, width, THREADS) +
                  item_output_bytes(items, outputs, batch, THREADS) +
                  sizeof(float) * (2 * batch * (width + outputs) + items * (width + outputs + 1)) + 4 * users +
-                 12 * batch + (looks_back(kind) ? sizeof(float) * width * (items + batch) : 0),
+                 12 * batch + sizeof(float) * users * remembers(kind, params),
         .flops = (double)params->iteration.sweeps * passes *
                  ((double)users * (6.0 * (double)items * (double)outputs + kind->flops(kind->form, params, items)) +
                   4.0 * (double)count * (double)width +
@@ -230,10 +230,8 @@ static topn_status autoencoder_create(topn_context *context, const topn_data *da
     TRY(ALLOCATE(context, batch * out->width, &out->dx));
     TRY(ALLOCATE(context, batch * out->outputs, &out->h));
     TRY(ALLOCATE(context, batch * out->outputs, &out->dh));
-    if (looks_back(kind)) {
-        TRY(ALLOCATE(context, items * out->width, &out->old_rows));
-        TRY(ALLOCATE(context, batch * out->width, &out->old_x));
-    }
+    if ((out->remembers = remembers(kind, params)) > 0)
+        TRY(ALLOCATE_TABLE(context, out->user_count * out->remembers, &out->remembered));
     TRY(list_arrays(context, out));
     if (run && run->start && kind->by_item) {
         const by_item trained = by_item_of(out);
@@ -262,10 +260,6 @@ typedef struct sweep_sums {
 
 static void step_batch(autoencoder *at, user_batch *batch, const autoencoder_step *step, sweep_sums *sums)
 {
-    if (at->old_rows) {
-        sparse_input_gather(&at->input, batch, at->old_rows, at->old_x);
-        batch->old_x = at->old_x;
-    }
     sparse_input_forward(&at->input, batch, at->x);
     at->kind->forward(at->network, batch, at->x, at->h);
     sums->reconstruction +=
@@ -300,6 +294,8 @@ static topn_status run_pass(topn_context *context, autoencoder *at, uint64_t pas
                             .pass = pass,
                             .place = begin,
                             .in_total = count,
+                            .remembered = at->remembered,
+                            .places = at->places,
                             .drop = drop,
                             .sample = true,
                             .threads = context->threads};
@@ -314,6 +310,28 @@ static topn_status run_pass(topn_context *context, autoencoder *at, uint64_t pas
         step_batch(at, &batch, &step, sums);
     }
     TRY(progress_report(context, "users", "users", count, count, NAN));
+done:
+    return status;
+}
+
+/* What the network says of all users before a sweep changes it. */
+static topn_status remember(topn_context *context, autoencoder *at)
+{
+    topn_status status = TOPN_OK;
+    const uint32_t count = at->user_count, most = (uint32_t)at->batch;
+    for (uint32_t begin = 0, number = 0; begin < count; begin += most, number++) {
+        if (number % (count / (most * REPORTS) + 1) == 0)
+            TRY(progress_report(context, "users", "users", begin, count, NAN));
+        const user_batch batch = {.events = at->events,
+                                  .rows = at->users + begin,
+                                  .count = count - begin < most ? count - begin : most,
+                                  .seed = context->seed,
+                                  .place = begin,
+                                  .in_total = count,
+                                  .threads = context->threads};
+        sparse_input_gather(&at->input, &batch, at->x);
+        at->kind->remember(at->network, &batch, at->x, at->remembered + begin * at->remembers);
+    }
 done:
     return status;
 }
@@ -343,10 +361,8 @@ static topn_status autoencoder_sweep(topn_context *context, void *state, int64_t
         .setting = {.rate = params->learning_rate, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8},
         .l2 = params->l2,
     };
-    if (at->old_rows)
-        memcpy(at->old_rows, at->input.rows, at->input.items * at->width * sizeof *at->old_rows);
-    if (at->kind->begin)
-        at->kind->begin(at->network);
+    if (at->remembered)
+        TRY(remember(context, at));
     for (uint64_t pass = 0; pass < encoder; pass++)
         TRY(run_pass(context, at, (uint64_t)sweep * passes + pass, ((uint64_t)sweep * encoder + pass) * steps, &step,
                      true, &sums));
@@ -359,7 +375,7 @@ static topn_status autoencoder_sweep(topn_context *context, void *state, int64_t
     const double count = (double)encoder * at->user_count;
     at->parts[RECONSTRUCTION] = (float)(sums.reconstruction / count);
     at->parts[DIVERGENCE] = (float)(sums.divergence.plain / count);
-    at->parts[RATIO] = (float)(looks_back(at->kind) ? params->beta_per_event : (double)at->parts[RATIO]);
+    at->parts[RATIO] = (float)(at->remembered ? params->beta_per_event : (double)at->parts[RATIO]);
     *loss = (sums.reconstruction + sums.divergence.weighted) / count;
     if (params->l2 > 0)
         *loss += params->l2 / 2 *

@@ -85,12 +85,13 @@ typedef struct network_kind {
     void (*free)(void *network);
     /* At most MOST_NETWORK_ARRAYS; returns how many. */
     size_t (*arrays)(const void *network, const optimizer *by, state_array *arrays);
-    /* A sweep begins; `old` is told from then on which x the input as it was then gives (user_batch.old_x). */
-    void (*begin)(void *network);
+    /* What is kept of each user from when a sweep begins (user_batch.remembered): how many floats, 0 or NULL: nothing;
+     * and these [count × so many] from x of whole histories. */
+    size_t (*remembers)(int form, const autoencoder_params *params);
+    void (*remember)(void *network, const user_batch *batch, const float *x, float *out);
     /* Items are encoded by their users in place of users by their items; then the network is one layer of biases,
      * which this gives; NULL: no. */
     float *(*by_item)(const void *network);
-    bool (*looks_back)(int form);         /* whether it wants old_x; NULL: no */
     bool (*decodes)(const void *network); /* whether it has layers behind the latent values; NULL: yes */
     /* h [count × outputs] of x [count × width]. */
     void (*forward)(void *network, const user_batch *batch, const float *x, float *h);

@@ -21,11 +21,7 @@ typedef struct chain {
     float *moments;        /* [batch × 2L] μ and ln σ²; plain: [batch × L] the latent values */
     float *d_latent;       /* same: derivatives by them */
     float *noise, *z, *dz; /* [batch × L] each; plain: NULL */
-    /* Composite prior: the encoder as it was when the sweep began. */
-    layer_stack *old;
-    layer_workspace *old_workspace;
-    float *old_moments;    /* [batch × 2L] */
-    double beta_per_event; /* γ */
+    double beta_per_event; /* γ of the composite prior */
     double *divergences;   /* [2 × batch] of a user, and its weight */
 } chain;
 
@@ -34,9 +30,10 @@ static bool is_variational(int form)
     return form == CHAIN_NORMAL_PRIOR || form == CHAIN_COMPOSITE_PRIOR;
 }
 
-bool chain_looks_back(int form)
+/* The composite prior's old moments. */
+size_t chain_remembers(int form, const autoencoder_params *params)
 {
-    return form == CHAIN_COMPOSITE_PRIOR;
+    return form == CHAIN_COMPOSITE_PRIOR ? 2 * (size_t)params->latent : 0;
 }
 
 /* Layers of both stacks; false where `hidden` is no such text. */
@@ -127,9 +124,7 @@ uint64_t chain_bytes(int form, const autoencoder_params *params, size_t batch, u
         *state += layer_stack_bytes(first[stack], forms[stack], counts[stack], OPTIMIZER_ARRAYS);
         count_stack(first[stack], forms[stack], counts[stack], &row, &weights);
     }
-    /* Gradients, and the old encoder with its workspace. */
-    const uint64_t copies = chain_looks_back(form) ? 2 : 1;
-    return *state + copies * (*state / (1 + OPTIMIZER_ARRAYS) + sizeof(float) * batch * row);
+    return *state + *state / (1 + OPTIMIZER_ARRAYS) /* gradients */ + sizeof(float) * batch * row;
 }
 
 double chain_flops(int form, const autoencoder_params *params, uint64_t items)
@@ -154,9 +149,6 @@ void chain_free(void *network)
         layer_workspace_free(at->workspaces[stack]);
         layer_stack_free(at->stacks[stack]);
     }
-    layer_workspace_free(at->old_workspace);
-    layer_stack_free(at->old);
-    free(at->old_moments);
     free(at->divergences);
     free(at->moments);
     free(at->d_latent);
@@ -196,11 +188,6 @@ topn_status chain_create(topn_context *context, int form, const autoencoder_para
         TRY(ALLOCATE(context, batch * at->latent, &at->z));
         TRY(ALLOCATE(context, batch * at->latent, &at->dz));
     }
-    if (chain_looks_back(form)) {
-        TRY(layer_stack_create(context, first[ENCODER], forms[ENCODER], counts[ENCODER], ENCODER, &at->old));
-        TRY(layer_workspace_create(context, at->old, batch, &at->old_workspace));
-        TRY(ALLOCATE(context, values, &at->old_moments));
-    }
     *out = at;
     return TOPN_OK;
 done:
@@ -229,11 +216,12 @@ float *chain_biases(const void *network)
     return at->stacks[ENCODER]->layers.layers[0].biases;
 }
 
-void chain_begin(void *network)
+void chain_remember(void *network, const user_batch *batch, const float *x, float *out)
 {
     const chain *at = network;
-    if (at->old)
-        memcpy(at->old->values, at->stacks[ENCODER]->values, at->old->parameters * sizeof *at->old->values);
+    const layer_stack *encoder = at->stacks[ENCODER];
+    layer_forward(encoder, at->workspaces[ENCODER], batch->count, x, encoder->layers.inputs, false, 0, batch->threads,
+                  out, layers_outputs(&encoder->layers));
 }
 
 void chain_forward(void *network, const user_batch *batch, const float *x, float *h)
@@ -258,14 +246,15 @@ static double pull_divergence(chain *at, const user_batch *batch, const autoenco
 {
     const size_t latent = at->latent, row = 2 * n * latent;
     size_t length;
-    if (!chain_looks_back((int)at->form)) {
+    if (at->form != CHAIN_COMPOSITE_PRIOR) {
         *weight = step->beta;
         return gaussian_divergence(latent, at->moments + row, step->beta * step->scale, at->d_latent + row);
     }
     batch_history(batch, n, &length);
     *weight = at->beta_per_event * (double)length;
-    return composite_divergence(latent, at->moments + row, at->old_moments + row, at->noise + n * latent,
-                                at->z + n * latent, *weight * step->scale, at->dz + n * latent, at->d_latent + row);
+    return composite_divergence(latent, at->moments + row, batch->remembered + 2 * batch->places[n] * latent,
+                                at->noise + n * latent, at->z + n * latent, *weight * step->scale, at->dz + n * latent,
+                                at->d_latent + row);
 }
 
 /* Derivatives by the moments. */
@@ -275,9 +264,6 @@ static divergence_sums pull_latent(chain *at, const user_batch *batch, const aut
     const size_t latent = at->latent;
     memset(at->d_latent, 0, batch->count * 2 * latent * sizeof *at->d_latent);
     double *divergences = at->divergences, *weights = divergences + batch->count;
-    if (at->old)
-        layer_forward(at->old, at->old_workspace, batch->count, batch->old_x, at->old->layers.inputs, false, 0,
-                      batch->threads, at->old_moments, 2 * latent);
 #pragma omp parallel for num_threads(batch->threads) schedule(static) if (batch->threads > 1)
     for (size_t n = 0; n < batch->count; n++)
         divergences[n] = pull_divergence(at, batch, step, n, &weights[n]);

@@ -23,8 +23,8 @@ topn_status chain_create(topn_context *context, int form, const autoencoder_para
                          uint32_t items, const optimizer *by, void **out);
 void chain_free(void *network);
 size_t chain_arrays(const void *network, const optimizer *by, state_array *arrays);
-void chain_begin(void *network);
-bool chain_looks_back(int form);
+size_t chain_remembers(int form, const autoencoder_params *params);
+void chain_remember(void *network, const user_batch *batch, const float *x, float *out);
 bool chain_decodes(const void *network);
 float *chain_biases(const void *network);
 void chain_forward(void *network, const user_batch *batch, const float *x, float *h);
@@ -37,9 +37,9 @@ bool chain_take(void *network, const network_layers *from);
 #define CHAIN_NETWORK(chain, ...)                                                                                      \
     {                                                                                                                  \
         .form = (chain), .check = chain_check, .sizes = chain_sizes, .bytes = chain_bytes, .flops = chain_flops,       \
-        .create = chain_create, .free = chain_free, .arrays = chain_arrays, .begin = chain_begin,                      \
-        .forward = chain_forward, .backward = chain_backward, .looks_back = chain_looks_back,                          \
-        .decodes = chain_decodes, .squares = chain_squares, .export = chain_export, .take = chain_take, __VA_ARGS__    \
+        .create = chain_create, .free = chain_free, .arrays = chain_arrays, .remembers = chain_remembers,              \
+        .remember = chain_remember, .forward = chain_forward, .backward = chain_backward, .decodes = chain_decodes,    \
+        .squares = chain_squares, .export = chain_export, .take = chain_take, __VA_ARGS__                              \
     }
 
 #endif

@@ -195,7 +195,7 @@ void sparse_input_forward(sparse_input *input, const user_batch *batch, float *x
     }
 }
 
-void sparse_input_gather(const sparse_input *input, const user_batch *batch, const float *rows, float *x)
+void sparse_input_gather(const sparse_input *input, const user_batch *batch, float *x)
 {
     const size_t width = input->width;
 #pragma omp parallel for num_threads(batch->threads) schedule(dynamic, 8) if (batch->threads > 1)
@@ -205,7 +205,7 @@ void sparse_input_gather(const sparse_input *input, const user_batch *batch, con
         const float factor = (float)pow((double)length, -input->exponent);
         row_sum sum = row_sum_begin_empty(x + n * width, width);
         for (size_t at = 0; at < length; at++)
-            row_sum_add(&sum, rows + items[at] * width, factor);
+            row_sum_add(&sum, input->rows + items[at] * width, factor);
         row_sum_end(&sum);
     }
 }

@@ -55,8 +55,8 @@ uint64_t sparse_input_state_bytes(uint64_t items, size_t width);
 uint64_t sparse_input_bytes(uint64_t items, uint64_t events, size_t users, size_t width, int threads);
 /* x [count × width], by rows that are brought up to date; remembers the batch for the step. */
 void sparse_input_forward(sparse_input *input, const user_batch *batch, float *x);
-/* x of the same whole histories by other rows; nothing is dropped or remembered. */
-void sparse_input_gather(const sparse_input *input, const user_batch *batch, const float *rows, float *x);
+/* The same of whole histories, by rows that are all up to date; for no step. */
+void sparse_input_gather(const sparse_input *input, const user_batch *batch, float *x);
 /* One step along the gradient that dx [count × width], derivatives by x, give the rows; λ/2‖T‖² is in the loss. Rows
  * that the batch has not taken are behind until sparse_input_settle. */
 void sparse_input_step(sparse_input *input, const user_batch *batch, const float *dx, const optimizer *by,

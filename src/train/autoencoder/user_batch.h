@@ -13,12 +13,15 @@ typedef struct user_batch {
     uint32_t *rows;              /* [count] rows of `events` */
     size_t count;
     uint64_t seed;
-    uint64_t pass;      /* over the data: from 0 */
-    uint64_t place;     /* of the first row in the pass */
-    uint64_t in_total;  /* rows of a pass: pass·in_total + place + n is the number of example n */
-    const float *old_x; /* [count × width] what the input gave when the sweep began, nothing dropped; or NULL */
-    bool drop;          /* dropout applies */
-    bool sample;        /* latent values are drawn; else their means */
+    uint64_t pass;     /* over the data: from 0 */
+    uint64_t place;    /* of the first row in the pass */
+    uint64_t in_total; /* rows of a pass: pass·in_total + place + n is the number of example n */
+    /* Of the rows of a pass what the network said of each when the sweep began, and where among them those of the batch
+     * are [count]; or NULL. */
+    const float *remembered;
+    const uint64_t *places;
+    bool drop;   /* dropout applies */
+    bool sample; /* latent values are drawn; else their means */
     int threads;
 } user_batch;
 
