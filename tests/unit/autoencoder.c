@@ -311,12 +311,16 @@ static void test_likelihoods(void **state)
     enum { ITEMS = 75, COUNT = 5 };
     static const uint32_t taken[COUNT] = {0, 3, 17, 64, 74};
     for (int kind = LIKELIHOOD_MULTINOMIAL; kind <= LIKELIHOOD_GAUSSIAN; kind++) {
-        float scores[ITEMS];
+        float scores[ITEMS], biases[ITEMS];
         double twin[ITEMS];
-        for (size_t i = 0; i < ITEMS; i++)
-            twin[i] = scores[i] = (float)(4 * sin(1 + 3.7 * (double)i));
+        for (size_t i = 0; i < ITEMS; i++) {
+            scores[i] = (float)(4 * sin(1 + 3.7 * (double)i));
+            biases[i] = (float)cos((double)i);
+            twin[i] = (double)scores[i] + (double)biases[i];
+        }
         const double wanted = likelihood_twin((likelihood)kind, twin, ITEMS, taken, COUNT);
-        assert_true(fabs(likelihood_row((likelihood)kind, scores, ITEMS, taken, COUNT, 0.5) - wanted) < 1e-5 * wanted);
+        assert_true(fabs(likelihood_row((likelihood)kind, scores, biases, ITEMS, taken, COUNT, 0.5) - wanted) <
+                    1e-5 * wanted);
         for (size_t i = 0; i < ITEMS; i++) {
             const double kept = twin[i];
             twin[i] = kept + 1e-5;
@@ -327,7 +331,8 @@ static void test_likelihoods(void **state)
             assert_true(fabs((double)scores[i] - 0.5 * slope) < 1e-5);
         }
         float extreme[3] = {1000, -1000, 0}; /* e^1000 is not a float */
-        assert_true(isfinite(likelihood_row((likelihood)kind, extreme, 3, taken, 1, 1)));
+        static const float no_biases[3];
+        assert_true(isfinite(likelihood_row((likelihood)kind, extreme, no_biases, 3, taken, 1, 1)));
         for (size_t i = 0; i < 3; i++)
             assert_true(isfinite(extreme[i]));
     }

@@ -2,20 +2,43 @@
 #include "train/autoencoder/gaussian.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/random.h"
+#include "base/vector.h"
+#include "numeric/exponential.h"
+
+/* z = μ + σ ⊙ ε. */
+VECTOR_CLONES
+static void put_drawn(size_t latent, const float *restrict mean, const float *restrict logs,
+                      const float *restrict noise, float *restrict z)
+{
+    for (size_t j = 0; j < latent; j++)
+        z[j] = mean[j] + noise[j] * exponential(0.5f * logs[j]);
+}
+
+/* By μ and v from those by z. */
+VECTOR_CLONES
+static void pull_drawn(size_t latent, const float *restrict logs, const float *restrict noise, const float *restrict dz,
+                       float *restrict d_mean, float *restrict d_logs)
+{
+    for (size_t j = 0; j < latent; j++) {
+        d_mean[j] += dz[j];
+        d_logs[j] += dz[j] * noise[j] * 0.5f * exponential(0.5f * logs[j]);
+    }
+}
 
 void gaussian_draw(const user_batch *batch, size_t latent, unsigned layer, const float *moments, float *noise, float *z)
 {
 #pragma omp parallel for num_threads(batch->threads) schedule(static) if (batch->threads > 1)
     for (size_t n = 0; n < batch->count; n++) {
         const uint64_t first = (2 * batch_example(batch, n) + layer) * latent;
-        const float *mean = moments + 2 * n * latent, *logs = mean + latent;
-        for (size_t j = 0; j < latent; j++) {
-            const size_t at = n * latent + j;
-            noise[at] = batch->sample ? (float)random_normal(batch->seed, RANDOM_LATENT, first + j) : 0.0f;
-            z[at] = mean[j] + noise[at] * expf(0.5f * logs[j]);
-        }
+        const float *mean = moments + 2 * n * latent;
+        if (batch->sample)
+            random_normals(batch->seed, RANDOM_LATENT, first, latent, noise + n * latent);
+        else
+            memset(noise + n * latent, 0, latent * sizeof *noise);
+        put_drawn(latent, mean, mean + latent, noise + n * latent, z + n * latent);
     }
 }
 
@@ -24,13 +47,8 @@ void gaussian_pull(const user_batch *batch, size_t latent, const float *moments,
 {
 #pragma omp parallel for num_threads(batch->threads) schedule(static) if (batch->threads > 1)
     for (size_t n = 0; n < batch->count; n++) {
-        const float *logs = moments + (2 * n + 1) * latent;
         float *to = d + 2 * n * latent;
-        for (size_t j = 0; j < latent; j++) {
-            const size_t at = n * latent + j;
-            to[j] += dz[at];
-            to[latent + j] += dz[at] * noise[at] * 0.5f * expf(0.5f * logs[j]);
-        }
+        pull_drawn(latent, moments + (2 * n + 1) * latent, noise + n * latent, dz + n * latent, to, to + latent);
     }
 }
 

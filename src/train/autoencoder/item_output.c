@@ -139,15 +139,13 @@ static void put_block(item_output *output, const user_batch *batch, size_t block
 {
     const size_t width = output->width, stride = output->block, begin = block * stride, rows = rows_of(output, block);
     float *scores = scores_of(output, block, 0);
-    for (size_t n = 0; n < batch->count; n++)
-        memcpy(scores + n * stride, output->biases + begin, rows * sizeof *scores);
-    tile_product(false, true, batch->count, rows, width, h, width, output->rows + begin * width, width, 1.0f, scores,
+    tile_product(false, true, batch->count, rows, width, h, width, output->rows + begin * width, width, 0.0f, scores,
                  stride);
     for (size_t n = 0; n < batch->count; n++) {
         size_t length;
         const uint32_t *taken = taken_of(output, batch, block, n, &length);
-        output->pieces[n * output->blocks + block] =
-            likelihood_begin(kind, scores + n * stride, rows, begin, taken, length, output->scale);
+        output->pieces[n * output->blocks + block] = likelihood_begin(kind, scores + n * stride, output->biases + begin,
+                                                                      rows, begin, taken, length, output->scale);
     }
 }
 
@@ -171,15 +169,20 @@ double item_output_forward(item_output *output, const user_batch *batch, const f
     return sum_doubles(output->losses, batch->count);
 }
 
-/* Derivatives by a block's scores. */
-static void pull_scores(item_output *output, const user_batch *batch, size_t block)
+/* Derivatives by a block's scores; whole: with their factors, which else are left for sums over items. */
+static void pull_scores(item_output *output, const user_batch *batch, size_t block, bool whole)
 {
     const size_t begin = block * output->block, rows = rows_of(output, block);
     for (size_t n = 0; n < batch->count; n++) {
         size_t length;
         const uint32_t *taken = taken_of(output, batch, block, n, &length);
-        likelihood_end(&output->pieces[n * output->blocks + block], scores_of(output, block, n), rows, begin, taken,
-                       length, output->scale);
+        likelihood_piece *piece = &output->pieces[n * output->blocks + block];
+        float *scores = scores_of(output, block, n), factor = 1.0f;
+        if (whole)
+            likelihood_end(piece, scores, rows, begin, taken, length, output->scale);
+        else
+            factor = likelihood_end_but_factor(piece, scores, rows, begin, taken, length, output->scale);
+        piece->factor = factor;
     }
 }
 
@@ -213,7 +216,7 @@ static void pull_block(item_output *output, const user_batch *batch, size_t bloc
                        const optimizer *by, const optimizer_setting *setting, double l2)
 {
     const size_t width = output->width, rows = rows_of(output, block);
-    pull_scores(output, batch, block);
+    pull_scores(output, batch, block, by != NULL);
     if (wanted)
         tile_product(false, false, batch->count, width, rows, scores_of(output, block, 0), output->block,
                      output->rows + block * output->block * width, width, 0.0f,
@@ -237,7 +240,8 @@ void item_output_backward(item_output *output, const user_batch *batch, const fl
     for (size_t n = 0; n < batch->count; n++) {
         row_sum sum = row_sum_begin_empty(dh + n * width, width);
         for (size_t block = 0; block < output->blocks; block++)
-            row_sum_add(&sum, output->parts + (block * output->capacity + n) * width, 1.0f);
+            row_sum_add(&sum, output->parts + (block * output->capacity + n) * width,
+                        output->pieces[n * output->blocks + block].factor);
         row_sum_end(&sum);
     }
 }

@@ -9,64 +9,10 @@
 
 #include "base/vector.h"
 #include "numeric/exponential.h"
+#include "numeric/softmax.h"
 
 enum { LANES = 16 };
-
-VECTOR_CLONES
-static float largest_score(const float *scores, size_t items)
-{
-    float lanes[LANES], most;
-    size_t at = 0;
-    for (size_t lane = 0; lane < LANES; lane++)
-        lanes[lane] = -INFINITY;
-    for (; at + LANES <= items; at += LANES)
-        for (size_t lane = 0; lane < LANES; lane++)
-            lanes[lane] = scores[at + lane] > lanes[lane] ? scores[at + lane] : lanes[lane];
-    most = at < items ? scores[at] : lanes[0];
-    for (; at < items; at++)
-        most = scores[at] > most ? scores[at] : most;
-    for (size_t lane = 0; lane < LANES; lane++)
-        most = lanes[lane] > most ? lanes[lane] : most;
-    return most;
-}
-
-/* As raise_scores; few enough for sums in single precision. */
-VECTOR_CLONES
-static double raise_few(float *scores, size_t items, float most)
-{
-    float lanes[LANES] = {0};
-    double sum = 0;
-    size_t at = 0;
-    for (; at + LANES <= items; at += LANES)
-        for (size_t lane = 0; lane < LANES; lane++) {
-            scores[at + lane] = exponential(scores[at + lane] - most);
-            lanes[lane] += scores[at + lane];
-        }
-    for (size_t lane = 0; at < items; at++, lane++) {
-        scores[at] = exponential(scores[at] - most);
-        lanes[lane] += scores[at];
-    }
-    for (size_t lane = 0; lane < LANES; lane++)
-        sum += (double)lanes[lane];
-    return sum;
-}
-
-/* scores become e^(s − most); their sum. */
-static double raise_scores(float *scores, size_t items, float most)
-{
-    enum { FEW = 32 * LANES };
-    double sum = 0;
-    for (size_t at = 0; at < items; at += FEW)
-        sum += raise_few(scores + at, items - at < FEW ? items - at : FEW, most);
-    return sum;
-}
-
-VECTOR_CLONES
-static void scale_scores(float *scores, size_t items, float factor)
-{
-    for (size_t at = 0; at < items; at++)
-        scores[at] *= factor;
-}
+static const double MOST_SHARE = 1e12; /* of an event where a factor is left out: sums of them are far from ∞ */
 
 /* scores become scale·σ(s); Σ ln(1 + e^s). */
 VECTOR_CLONES
@@ -104,16 +50,17 @@ static double gaussian_scores(float *scores, size_t items, float scale)
     return sum / 2;
 }
 
-likelihood_piece likelihood_begin(likelihood kind, float *scores, size_t items, size_t first, const uint32_t *taken,
-                                  size_t count, double scale)
+likelihood_piece likelihood_begin(likelihood kind, float *scores, const float *biases, size_t items, size_t first,
+                                  const uint32_t *taken, size_t count, double scale)
 {
+    const float most = softmax_add(scores, biases, items);
     likelihood_piece piece = {.factor = 1.0f};
     for (size_t at = 0; at < count; at++)
         piece.along += (double)scores[taken[at] - first];
     switch (kind) {
     case LIKELIHOOD_MULTINOMIAL:
-        piece.most = largest_score(scores, items);
-        piece.sum = raise_scores(scores, items, piece.most);
+        piece.most = most;
+        piece.sum = softmax_raise(scores, items, most);
         break;
     case LIKELIHOOD_BERNOULLI:
         piece.sum = bernoulli_scores(scores, items, (float)scale);
@@ -148,14 +95,28 @@ void likelihood_end(const likelihood_piece *piece, float *scores, size_t items, 
                     size_t count, double scale)
 {
     if (piece->factor != 1.0f)
-        scale_scores(scores, items, piece->factor);
+        softmax_scale(scores, items, piece->factor);
     for (size_t at = 0; at < count; at++)
         scores[taken[at] - first] -= (float)scale;
 }
 
-double likelihood_row(likelihood kind, float *scores, size_t items, const uint32_t *taken, size_t count, double scale)
+float likelihood_end_but_factor(const likelihood_piece *piece, float *scores, size_t items, size_t first,
+                                const uint32_t *taken, size_t count, double scale)
 {
-    likelihood_piece piece = likelihood_begin(kind, scores, items, 0, taken, count, scale);
+    const double share = scale / (double)piece->factor;
+    if (share > MOST_SHARE) {
+        likelihood_end(piece, scores, items, first, taken, count, scale);
+        return 1.0f;
+    }
+    for (size_t at = 0; at < count; at++)
+        scores[taken[at] - first] -= (float)share;
+    return piece->factor;
+}
+
+double likelihood_row(likelihood kind, float *scores, const float *biases, size_t items, const uint32_t *taken,
+                      size_t count, double scale)
+{
+    likelihood_piece piece = likelihood_begin(kind, scores, biases, items, 0, taken, count, scale);
     const double loss = likelihood_join(kind, &piece, 1, count, scale);
     likelihood_end(&piece, scores, items, 0, taken, count, scale);
     return loss;

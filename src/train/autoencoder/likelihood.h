@@ -25,16 +25,20 @@ typedef struct likelihood_piece {
     float most, factor;
 } likelihood_piece;
 
-/* Of the scores [items] of items from `first` on, among them the events at `taken` [count]. Scores become what their
- * derivatives are made of. */
-likelihood_piece likelihood_begin(likelihood kind, float *scores, size_t items, size_t first, const uint32_t *taken,
-                                  size_t count, double scale);
+/* Of scores + biases [items] of items from `first` on, among them the events at `taken` [count]. Scores become what
+ * their derivatives are made of. */
+likelihood_piece likelihood_begin(likelihood kind, float *scores, const float *biases, size_t items, size_t first,
+                                  const uint32_t *taken, size_t count, double scale);
 /* The negative logarithm of the likelihood of `events` events from all pieces; gives these their factors. */
 double likelihood_join(likelihood kind, likelihood_piece *pieces, size_t count, size_t events, double scale);
 /* After both: scores become derivatives times `scale`. */
 void likelihood_end(const likelihood_piece *piece, float *scores, size_t items, size_t first, const uint32_t *taken,
                     size_t count, double scale);
+/* The same but for a factor, which it returns: what sums over the items are to be multiplied by. */
+float likelihood_end_but_factor(const likelihood_piece *piece, float *scores, size_t items, size_t first,
+                                const uint32_t *taken, size_t count, double scale);
 /* All at once. */
-double likelihood_row(likelihood kind, float *scores, size_t items, const uint32_t *taken, size_t count, double scale);
+double likelihood_row(likelihood kind, float *scores, const float *biases, size_t items, const uint32_t *taken,
+                      size_t count, double scale);
 
 #endif

@@ -18,6 +18,7 @@ typedef struct vamp_prior {
     float *precisions;         /* [K × L] e^−v_k */
     float *constants;          /* [K] −½ Σ_j v_kj */
     float *shares;             /* [capacity × K] a component's share of p(z) */
+    float *panels; /* μ and e^−v of some components at a time, value by value, so that lanes are components; else 0 */
 } vamp_prior;
 
 /* For at most `capacity` users at a time. */
