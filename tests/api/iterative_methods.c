@@ -187,11 +187,13 @@ static size_t saved(topn_model *model, unsigned char bytes[MOST_FILE])
     return size;
 }
 
-static void resumed_is_the_same(const char *method)
+static void resume_often(const char *method, const char *average)
 {
     static unsigned char expected[MOST_FILE], found[MOST_FILE];
     topn_data *data = make_data(10), *less = make_data(9);
     topn_options *options = method_options(method, "6");
+    if (average)
+        check(topn_options_set(context, options, "average", average));
     const size_t size = saved(trained(data, options, NULL), expected);
     check(topn_options_set(context, options, "checkpoint", checkpoint));
     for (uint64_t at = 1; at <= 5; at += 2) {
@@ -218,6 +220,15 @@ static void resumed_is_the_same(const char *method)
     topn_options_free(options);
     topn_data_free(data);
     topn_data_free(less);
+}
+
+static void resumed_is_the_same(const char *method)
+{
+    topn_options *options = method_options(method, "6");
+    resume_often(method, NULL);
+    if (topn_options_has(options, "average"))
+        resume_often(method, "0.6");
+    topn_options_free(options);
 }
 
 static void test_resume(void **state)
@@ -330,7 +341,7 @@ static double metric_of(const topn_model *model, const topn_data *seen, const to
     return result.mean;
 }
 
-static void best_state_is_kept(const char *method)
+static void keep_best_state(const char *method, const char *average)
 {
     topn_data *all = make_data(10);
     topn_options *weak, *options = method_options(method, "20");
@@ -340,6 +351,8 @@ static void best_state_is_kept(const char *method)
     check(topn_options_set(context, weak, "validation-share", "0.3"));
     check(topn_data_split(context, all, NULL, weak, &split));
     check(topn_options_set(context, options, "patience", "3"));
+    if (average)
+        check(topn_options_set(context, options, "average", average));
     const topn_training training = {.validation_seen = topn_split_part(split, TOPN_PART_VALIDATION_SEEN),
                                     .validation_hidden = topn_split_part(split, TOPN_PART_VALIDATION_HIDDEN),
                                     .metric = "ndcg@5"};
@@ -360,6 +373,15 @@ static void best_state_is_kept(const char *method)
     topn_options_free(options);
     topn_split_free(split);
     topn_data_free(all);
+}
+
+static void best_state_is_kept(const char *method)
+{
+    topn_options *options = method_options(method, "20");
+    keep_best_state(method, NULL);
+    if (topn_options_has(options, "average"))
+        keep_best_state(method, "0.6");
+    topn_options_free(options);
 }
 
 static void test_validation(void **state)

@@ -64,6 +64,13 @@ def vae(p, noise):
     return softmax_loss(h @ p["items"].T + p["biases"]), BETA * divergence
 
 
+def linear_vae(p, noise):
+    """The items' rows right behind the latent values."""
+    mean, logs, z = vae_front(p, noise, lambda p: np.tanh(inputs(p["input"]) + p["b0"]))
+    divergence = 0.5 * (np.exp(logs) + mean**2 - 1 - logs).sum()
+    return softmax_loss(z @ p["items"].T + p["biases"]), BETA * divergence
+
+
 def swish_norm(z, gain, shift):
     a = z / (1 + np.exp(-z))
     return gain * (a - a.mean(axis=1, keepdims=True)) / np.sqrt(a.var(axis=1, keepdims=True) + 1e-5) + shift
@@ -253,3 +260,12 @@ stacks = {
     "pseudo": ["pseudo"],
 }
 model("hvamp", p, stacks, lambda p: hvamp(p, noise, noise_of(1)))
+p = {
+    "input": draw(ITEMS, HIDDEN),
+    "b0": draw(HIDDEN),
+    "w1": draw(HIDDEN, 2 * LATENT),
+    "b1": draw(2 * LATENT),
+    "items": draw(ITEMS, LATENT),
+    "biases": draw(ITEMS),
+}
+model("linear", p, {"encoder": ["b0", "w1", "b1"]}, lambda p: linear_vae(p, noise))

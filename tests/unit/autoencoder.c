@@ -38,13 +38,24 @@ static void check(topn_status status)
         fail_msg("%s: %s", topn_status_name(status), topn_context_message(context));
 }
 
-enum { PLAIN, NORMAL_PRIOR, COMPOSITE_PRIOR, TWO_LATENT_LAYERS, KINDS, MOST_STACKS = 9, MOST_WIDTH = 64 };
+enum {
+    PLAIN,
+    NORMAL_PRIOR,
+    COMPOSITE_PRIOR,
+    TWO_LATENT_LAYERS,
+    LINEAR_DECODER,
+    KINDS,
+    MOST_STACKS = 9,
+    MOST_WIDTH = 64
+};
 static const network_kind kinds[] = {CHAIN_NETWORK(CHAIN_PLAIN, ), CHAIN_NETWORK(CHAIN_NORMAL_PRIOR, ),
-                                     CHAIN_NETWORK(CHAIN_COMPOSITE_PRIOR, ), HIERARCHY_NETWORK};
+                                     CHAIN_NETWORK(CHAIN_COMPOSITE_PRIOR, ), HIERARCHY_NETWORK,
+                                     CHAIN_NETWORK(CHAIN_NORMAL_PRIOR, )};
 
 /* What NumPy says of a kind; of each of the network's arrays. */
 typedef struct golden {
     char *hidden;
+    int decoder;
     const double *input, *d_input, *items, *d_items, *biases, *d_biases, *losses, *stacks[MOST_STACKS],
         *d_stacks[MOST_STACKS];
 } golden;
@@ -64,6 +75,11 @@ static const golden expected[] = {
                 hvamp_last, hvamp_pseudo},
      .d_stacks = {hvamp_d_front, hvamp_d_outer, hvamp_d_inner, hvamp_d_joint, hvamp_d_prior, hvamp_d_from_inner,
                   hvamp_d_from_outer, hvamp_d_last, hvamp_d_pseudo}},
+    {.hidden = (char *)"5",
+     .decoder = DECODER_LINEAR,
+     TABLES(linear),
+     .stacks = {linear_encoder},
+     .d_stacks = {linear_d_encoder}},
 };
 
 /* A model of golden parameters. */
@@ -100,11 +116,13 @@ static size_t values_of(const state_array *array)
     return array->rows * array->columns;
 }
 
-static void fixture_create(int form, fixture *out)
+static void fixture_create(int at, fixture *out)
 {
     size_t first;
-    *out = (fixture){.kind = &kinds[form], .of = &expected[form], .by = optimizer_find("sgd")};
+    const int form = kinds[at].form;
+    *out = (fixture){.kind = &kinds[at], .of = &expected[at], .by = optimizer_find("sgd")};
     out->params = (autoencoder_params){.hidden = out->of->hidden,
+                                       .decoder = out->of->decoder,
                                        .latent = GOLDEN_LATENT,
                                        .beta_per_event = golden_gamma,
                                        .pseudo_inputs = GOLDEN_COMPONENTS};
@@ -126,7 +144,7 @@ static void fixture_create(int form, fixture *out)
                               .in_total = GOLDEN_USERS,
                               .sample = true,
                               .threads = 2};
-    if (form == COMPOSITE_PRIOR) {
+    if (at == COMPOSITE_PRIOR) {
         put(recvae_old_input, GOLDEN_ITEMS * out->width, out->input.rows);
         sparse_input_gather(&out->input, &out->batch, out->x);
         put(recvae_old_encoder, out->arrays[0].columns, out->arrays[0].values);

@@ -14,6 +14,7 @@
 #include "numeric/sparse.h"
 #include "train/autoencoder/by_item.h"
 #include "train/autoencoder/item_output.h"
+#include "train/autoencoder/running_mean.h"
 #include "train/autoencoder/sparse_input.h"
 #include "train/sampled/permutation.h"
 
@@ -41,6 +42,7 @@ typedef struct autoencoder {
     size_t remembers;    /* floats of a user */
     float *remembered;   /* [user_count × remembers] what the network said of each when the sweep began; or NULL */
     float parts[PARTS];  /* of the last sweep: means over users, and β */
+    running_mean mean;   /* of the weights, which models are made of; or empty */
     state_array *arrays; /* [array_count] */
     size_t array_count;
 } autoencoder;
@@ -60,6 +62,7 @@ static void autoencoder_clear(autoencoder *at)
     free(at->remembered);
     free(at->h);
     free(at->dh);
+    running_mean_clear(&at->mean);
     free(at->arrays);
 }
 
@@ -104,11 +107,12 @@ training_cost autoencoder_cost(const topn_data *data, const autoencoder_params *
     kind->sizes(kind->form, params, &width, &outputs, &first);
     const uint64_t network = kind->bytes(kind->form, params, batch, items, &state);
     state += sparse_input_state_bytes(items, width) + item_output_state_bytes(items, outputs);
+    const uint64_t means = params->average > 0 ? state / (1 + OPTIMIZER_ARRAYS) : 0;
     const double passes =
         (double)(params->encoder_passes + params->decoder_passes > 0 ? params->encoder_passes + params->decoder_passes
                                                                      : 1);
     return (training_cost){
-        .bytes = network + (turned ? 12 * count + 8 * users + 8 * width * (width + THREADS) : 0) +
+        .bytes = network + means + (turned ? 12 * count + 8 * users + 8 * width * (width + THREADS) : 0) +
                  sparse_input_bytes(items, in_batch, batch, width, THREADS) +
                  item_output_bytes(items, outputs, batch, THREADS) +
                  sizeof(float) * (2 * batch * (width + outputs) + items * (width + outputs + 1)) + 4 * users +
@@ -118,7 +122,7 @@ training_cost autoencoder_cost(const topn_data *data, const autoencoder_params *
                   4.0 * (double)count * (double)width +
                   10.0 * (double)items * (double)(width + outputs) * ceil((double)users / (double)(batch ? batch : 1))),
         .remedy = "use a smaller --batch, or fewer values in --hidden and --latent",
-        .state_bytes = state,
+        .state_bytes = state + means,
     };
 }
 
@@ -142,16 +146,18 @@ static void add_arrays(autoencoder *at, const char *name, float *values, float *
 
 static topn_status list_arrays(topn_context *context, autoencoder *at)
 {
+    topn_status status;
     const uint64_t items = at->events->columns;
-    const topn_status status =
-        ALLOCATE_ZEROED(context, MOST_NETWORK_ARRAYS + 3 * (1 + OPTIMIZER_ARRAYS) + 1, &at->arrays);
-    if (status != TOPN_OK)
-        return status;
+    const size_t group = 1 + (size_t)at->by->arrays;
+    TRY(ALLOCATE_ZEROED(context, 2 * (MOST_NETWORK_ARRAYS + 3 * (1 + OPTIMIZER_ARRAYS)) + 1, &at->arrays));
     at->array_count = at->kind->arrays(at->network, at->by, at->arrays);
     add_arrays(at, "input", at->input.rows, at->input.state, items, at->width);
     add_arrays(at, "items", at->output.rows, at->output.state, items, at->outputs);
     add_arrays(at, "biases", at->output.biases, at->output.bias_state, items, 1);
+    TRY(running_mean_create(context, at->params->average, at->arrays, at->array_count, group, &at->mean));
+    at->array_count += running_mean_list(&at->mean, at->arrays, group, at->arrays + at->array_count);
     add_array(at, "parts", NULL, at->parts, 1, PARTS);
+done:
     return status;
 }
 
@@ -372,6 +378,7 @@ static topn_status autoencoder_sweep(topn_context *context, void *state, int64_t
         TRY(run_pass(context, at, (uint64_t)sweep * passes + encoder + pass, ((uint64_t)sweep * decoder + pass) * steps,
                      &step, false, &ignored));
     sparse_input_settle(&at->input, context->threads);
+    running_mean_take(&at->mean, sweep, context->threads); /* now that no row's steps wait */
     const double count = (double)encoder * at->user_count;
     at->parts[RECONSTRUCTION] = (float)(sums.reconstruction / count);
     at->parts[DIVERGENCE] = (float)(sums.divergence.plain / count);
@@ -411,10 +418,10 @@ done:
     return status;
 }
 
-static topn_status autoencoder_export(topn_context *context, void *state, topn_model *model)
+/* Of the weights as they are in the arrays. */
+static topn_status export_weights(topn_context *context, const autoencoder *at, topn_model *model)
 {
     topn_status status;
-    const autoencoder *at = state;
     const size_t items = at->data->matrix.columns;
     if (at->kind->by_item) {
         const by_item trained = by_item_of(at);
@@ -443,6 +450,15 @@ static topn_status autoencoder_export(topn_context *context, void *state, topn_m
     memcpy(model->table.biases, at->output.biases, items * sizeof *model->table.biases);
     TRY(record_parts(context, at, model));
 done:
+    return status;
+}
+
+static topn_status autoencoder_export(topn_context *context, void *state, topn_model *model)
+{
+    const autoencoder *at = state;
+    running_mean_swap(&at->mean, context->threads);
+    const topn_status status = export_weights(context, at, model);
+    running_mean_swap(&at->mean, context->threads);
     return status;
 }
 

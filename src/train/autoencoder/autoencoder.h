@@ -25,8 +25,10 @@ typedef struct autoencoder_params {
     char *hidden;
     int64_t latent, batch;
     int likelihood; /* enum likelihood */
+    int decoder;    /* chain.h */
     double dropout, learning_rate, l2;
-    double beta; /* largest weight of the divergence */
+    double average; /* running_mean.h */
+    double beta;    /* largest weight of the divergence */
     int64_t anneal_steps;
     double beta_per_event; /* γ */
     int64_t encoder_passes, decoder_passes;
@@ -53,6 +55,9 @@ typedef struct autoencoder_params {
 #define AUTOENCODER_LAST_OPTIONS(sweeps_default)                                                                       \
     OPTION_BOOLEAN(autoencoder_params, keep_histories, "keep-histories", true,                                         \
                    "store each user's items in the model, for users by name"),                                         \
+        OPTION_REAL(autoencoder_params, average, "average", 0, 0, 0.999,                                               \
+                    "share of the running mean of all weights that a sweep keeps; the model has the mean; 0 = the "    \
+                    "weights themselves"),                                                                             \
         ITERATION_OPTIONS(autoencoder_params, sweeps_default)
 
 /* What a step does. */

@@ -46,7 +46,7 @@ static topn_status forms_of(topn_context *context, int form, const autoencoder_p
     TRY(layer_forms_read(context, "hidden", params->hidden, kind, 0, forms[ENCODER], &hidden));
     for (size_t layer = 0; layer < hidden; layer++)
         forms[DECODER][layer] = forms[ENCODER][hidden - 1 - layer];
-    counts[DECODER] = form == CHAIN_COMPOSITE_PRIOR ? 0 : hidden;
+    counts[DECODER] = form == CHAIN_COMPOSITE_PRIOR || params->decoder == DECODER_LINEAR ? 0 : hidden;
     for (size_t layer = 0; form == CHAIN_COMPOSITE_PRIOR && layer < hidden; layer++) {
         forms[ENCODER][layer].normal = true;
         forms[ENCODER][layer].connected = layer > 0;

@@ -7,11 +7,16 @@
  *   composite     x ─ swish layers, each with the earlier ones' outputs and layer normalisation ─▶ [μ | ln σ²]
  *                 ─▶ z drawn                                                                        (recvae)
  *   normal prior  x ─ tanh layers ─▶ [μ | ln σ²] ─▶ z drawn ─ tanh layers ─▶ h                    (mult-vae)
+ *
+ * Where the decoder is said to be linear the layers behind the latent values are left out.
  */
 #ifndef TOPN_TRAIN_AUTOENCODER_CHAIN_H
 #define TOPN_TRAIN_AUTOENCODER_CHAIN_H
 
 #include "train/autoencoder/autoencoder.h"
+
+/* decoder of autoencoder_params */
+enum { DECODER_MIRRORED, DECODER_LINEAR };
 
 typedef enum chain_form { CHAIN_PLAIN, CHAIN_NORMAL_PRIOR, CHAIN_COMPOSITE_PRIOR, CHAIN_BY_ITEM } chain_form;
 
