@@ -345,6 +345,52 @@ static void test_threads(void **state)
     }
 }
 
+/* Many rows go through in tiles, few of them in parts of the columns: the same but for roundings. */
+static void test_many_rows(void **state)
+{
+    (void)state;
+    enum { MANY = 300 };
+    for (size_t index = 0; index < SHAPES; index++) {
+        scene now;
+        make_scene(&shapes[index], &now);
+        const size_t in = now.inputs, out = now.outputs, parameters = now.stack->parameters;
+        layer_workspace *workspace;
+        float *input = calloc(MANY * in, sizeof(float)), *d_out = calloc(MANY * out, sizeof(float)),
+              *results = calloc(2 * MANY * out, sizeof(float)), *dx = calloc(2 * MANY * in, sizeof(float)),
+              *gradient = calloc(parameters + 1, sizeof(float));
+        assert_int_equal(layer_workspace_create(context, now.stack, MANY, &workspace), TOPN_OK);
+        for (size_t at = 0; at < MANY * in; at++)
+            input[at] = number(at);
+        for (size_t at = 0; at < MANY * out; at++)
+            d_out[at] = number(5000000 + at);
+        for (size_t parts = 1; parts <= 2; parts++) { /* all at once; then both halves */
+            float *to = results + (parts - 1) * MANY * out, *dx_to = dx + (parts - 1) * MANY * in;
+            layer_gradients_begin(now.gradients);
+            for (size_t begin = 0; begin < MANY; begin += MANY / parts) {
+                layer_forward(now.stack, workspace, MANY / parts, input + begin * in, in, true, 7 + begin, 2,
+                              to + begin * out, out);
+                layer_backward(now.stack, workspace, d_out + begin * out, out, 2, dx_to + begin * in, in,
+                               now.gradients);
+            }
+            if (parts == 1)
+                memcpy(gradient, now.gradients->values, parameters * sizeof(float));
+        }
+        for (size_t at = 0; at < MANY * out; at++)
+            assert_true(fabsf(results[at] - results[MANY * out + at]) <= 1e-5f * (1 + fabsf(results[at])));
+        for (size_t at = 0; at < MANY * in; at++)
+            assert_true(fabsf(dx[at] - dx[MANY * in + at]) <= 1e-4f * (1 + fabsf(dx[at])));
+        for (size_t at = 0; at < parameters; at++)
+            assert_true(fabsf(gradient[at] - now.gradients->values[at]) <= 1e-4f * (1 + fabsf(gradient[at])));
+        free(input);
+        free(d_out);
+        free(results);
+        free(dx);
+        free(gradient);
+        layer_workspace_free(workspace);
+        clear_scene(&now);
+    }
+}
+
 /* Units are kept with probability 1 − p, each on its own, and what is kept is scaled so that the mean stays. */
 static void test_dropout(void **state)
 {
@@ -553,9 +599,10 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients),     cmocka_unit_test(test_encoding),  cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_dropout),       cmocka_unit_test(test_normalize), cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_first_weights), cmocka_unit_test(test_step),      cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_gradients), cmocka_unit_test(test_encoding),      cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_many_rows), cmocka_unit_test(test_dropout),       cmocka_unit_test(test_normalize),
+        cmocka_unit_test(test_sizes),     cmocka_unit_test(test_first_weights), cmocka_unit_test(test_step),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests_name("layers", tests, setup, teardown);
 }

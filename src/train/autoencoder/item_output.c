@@ -23,7 +23,7 @@
 enum {
     LEAST_BLOCK = 256,
     MOST_BLOCKS = 16,
-    MOST_GRADIENTS = 1 << 17, /* floats, which stay in the cache until they are stepped along */
+    MOST_GRADIENTS = 1 << 18, /* floats, which stay in the cache until they are stepped along */
     LEAST_STEP = 16,
 };
 

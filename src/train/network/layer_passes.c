@@ -18,13 +18,15 @@
 #include "base/threads.h"
 #include "base/vector.h"
 #include "numeric/tile.h"
+#include "train/network/layer_norm.h"
 
 enum {
+    FEW_ROWS = 256, /* which are not shared out */
+    MOST_COLUMNS = 640,
     MOST_TILE = 128,
     MOST_BLOCK = 320, /* rows of W, whose gradient one thread makes at a time */
     LEAST_TASKS = 2,
     STEP = 8,
-    LANES = 16,
     UNIT_BITS = 13, /* of a dropout's index: units in fours */
     WHERE_BITS = 6, /* stack and layer */
 };
@@ -160,90 +162,26 @@ static void add_rows(size_t rows, size_t width, const float *from, size_t from_s
         add_row(width, from + row * from_stride, to + row * to_stride);
 }
 
-/* z = h_before·W + b + Σ earlier h. */
-static void put_linear(const layer_stack *stack, layer_workspace *workspace, size_t layer, size_t begin, size_t rows)
+/* z = h_before·W + b + Σ earlier h, `width` columns of it from `first` on. */
+static void put_linear(const layer_stack *stack, layer_workspace *workspace, size_t layer, size_t begin, size_t rows,
+                       size_t first, size_t width)
 {
     const dense_layer *made = &stack->layers.layers[layer];
     kept_layer *at = &workspace->layers[layer];
-    float *z = at->z + begin * at->columns;
+    float *z = at->z + begin * at->columns + first;
     size_t stride;
     const float *input = input_of(workspace, layer, begin, &stride);
     if (made->weights.values) {
         for (size_t row = 0; row < rows; row++)
-            memcpy(z + row * at->columns, made->biases, at->columns * sizeof *z);
-        tile_product(false, false, rows, at->columns, at->inputs, input, stride, made->weights.values, at->columns,
+            memcpy(z + row * at->columns, made->biases + first, width * sizeof *z);
+        tile_product(false, false, rows, width, at->inputs, input, stride, made->weights.values + first, at->columns,
                      1.0f, z, at->columns);
     } else {
         for (size_t row = 0; row < rows; row++)
-            put_sum(at->columns, made->biases, input + row * stride, z + row * at->columns);
+            put_sum(width, made->biases + first, input + row * stride + first, z + row * at->columns);
     }
     for (size_t earlier = 0; made->connected && earlier < layer; earlier++)
-        add_rows(rows, at->columns, workspace->layers[earlier].h + begin * at->columns, at->columns, z, at->columns);
-}
-
-/* Sums in lanes that are added in order: vector code, and the same bits whatever the width of the vectors. */
-static double sum_lanes(const double lanes[LANES])
-{
-    double sum = 0.0;
-    for (size_t lane = 0; lane < LANES; lane++)
-        sum += lanes[lane];
-    return sum;
-}
-
-/* Σ a, and Σ (a − mean)². */
-VECTOR_CLONES
-static double sum_row(size_t count, const float *a)
-{
-    double lanes[LANES] = {0};
-    for (size_t begin = 0; begin < count; begin += LANES) {
-        const size_t left = count - begin, width = left < LANES ? left : LANES;
-        for (size_t lane = 0; lane < width; lane++)
-            lanes[lane] += (double)a[begin + lane];
-    }
-    return sum_lanes(lanes);
-}
-
-VECTOR_CLONES
-static double sum_squares(size_t count, const float *a, double mean)
-{
-    double lanes[LANES] = {0};
-    for (size_t begin = 0; begin < count; begin += LANES) {
-        const size_t left = count - begin, width = left < LANES ? left : LANES;
-        for (size_t lane = 0; lane < width; lane++)
-            lanes[lane] += ((double)a[begin + lane] - mean) * ((double)a[begin + lane] - mean);
-    }
-    return sum_lanes(lanes);
-}
-
-/* Σ a b. */
-VECTOR_CLONES
-static double sum_products(size_t count, const float *a, const float *b)
-{
-    double lanes[LANES] = {0};
-    for (size_t begin = 0; begin < count; begin += LANES) {
-        const size_t left = count - begin, width = left < LANES ? left : LANES;
-        for (size_t lane = 0; lane < width; lane++)
-            lanes[lane] += (double)a[begin + lane] * (double)b[begin + lane];
-    }
-    return sum_lanes(lanes);
-}
-
-VECTOR_CLONES
-static void put_normal(size_t count, const float *restrict gain, const float *restrict shift, double mean,
-                       float inverse, float *restrict h, float *restrict unit)
-{
-    for (size_t at = 0; at < count; at++) {
-        unit[at] = (float)((double)h[at] - mean) * inverse;
-        h[at] = gain[at] * unit[at] + shift[at];
-    }
-}
-
-/* h of one row becomes gain ⊙ x̂ + shift. */
-static void normalize_row(const dense_layer *made, size_t count, float *h, float *unit, float *inverse)
-{
-    const double mean = sum_row(count, h) / (double)count, squares = sum_squares(count, h, mean);
-    *inverse = (float)(1.0 / sqrt(squares / (double)count + LAYER_NORM_EPSILON));
-    put_normal(count, made->gain, made->shift, mean, *inverse, h, unit);
+        add_rows(rows, width, workspace->layers[earlier].h + begin * at->columns + first, at->columns, z, at->columns);
 }
 
 static void drop_row(const layer_stack *stack, size_t layer, uint64_t example, size_t count, float *h,
@@ -273,7 +211,7 @@ static void put_outputs(const layer_stack *stack, layer_workspace *workspace, si
     if (made->gated)
         gate(at->outputs, z + at->outputs, h);
     if (at->unit)
-        normalize_row(made, at->outputs, h, at->unit + row * at->outputs, &at->inverse[row]);
+        layer_norm(at->outputs, made->gain, made->shift, h, at->unit + row * at->outputs, &at->inverse[row]);
     if (at->kept && workspace->training)
         drop_row(stack, layer, example, at->outputs, h, at->kept + row * at->outputs);
 }
@@ -282,6 +220,30 @@ static void copy_rows(size_t rows, size_t width, const float *from, size_t from_
 {
     for (size_t row = 0; row < rows; row++)
         memcpy(to + row * to_stride, from + row * from_stride, width * sizeof *to);
+}
+
+/* All rows together, columns shared out: each thread copies a part of W alone. */
+static void forward_few(const layer_stack *stack, layer_workspace *workspace, uint64_t first_example, int threads,
+                        float *out, size_t out_stride)
+{
+    const size_t count = workspace->count;
+    (void)threads; /* without OpenMP */
+    for (size_t layer = 0; layer < workspace->layer_count; layer++) {
+        const kept_layer *at = &workspace->layers[layer];
+        const bool last = layer + 1 == workspace->layer_count;
+        const size_t most = piece_of(at->columns, MOST_COLUMNS), pieces = pieces_of(at->columns, most);
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+        for (size_t piece = 0; piece < pieces; piece++) {
+            const size_t first = piece * most, left = at->columns - first;
+            put_linear(stack, workspace, layer, 0, count, first, left < most ? left : most);
+        }
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+        for (size_t row = 0; row < count; row++) {
+            put_outputs(stack, workspace, layer, row, first_example + row);
+            if (last)
+                memcpy(out + row * out_stride, at->h + row * at->outputs, at->outputs * sizeof *out);
+        }
+    }
 }
 
 void layer_forward(const layer_stack *stack, layer_workspace *workspace, size_t count, const float *input,
@@ -295,11 +257,16 @@ void layer_forward(const layer_stack *stack, layer_workspace *workspace, size_t 
     workspace->input_stride = input_stride;
     workspace->training = training;
     const int saved = threads_serial_blas_begin();
+    if (count <= FEW_ROWS && layers > 0) {
+        forward_few(stack, workspace, first_example, threads, out, out_stride);
+        threads_serial_blas_end(saved);
+        return;
+    }
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
     for (size_t tile = 0; tile < tiles; tile++) {
         const size_t begin = tile * tile_rows, rows = count - begin < tile_rows ? count - begin : tile_rows;
         for (size_t layer = 0; layer < layers; layer++) {
-            put_linear(stack, workspace, layer, begin, rows);
+            put_linear(stack, workspace, layer, begin, rows, 0, workspace->layers[layer].columns);
             for (size_t row = begin; row < begin + rows; row++)
                 put_outputs(stack, workspace, layer, row, first_example + row);
         }
@@ -308,24 +275,6 @@ void layer_forward(const layer_stack *stack, layer_workspace *workspace, size_t 
         copy_rows(rows, layers_outputs(&stack->layers), last, stride, out + begin * out_stride, out_stride);
     }
     threads_serial_blas_end(saved);
-}
-
-VECTOR_CLONES
-static void put_unit_pull(size_t count, const float *restrict unit, double mean, double along, double inverse,
-                          float *restrict da)
-{
-    for (size_t at = 0; at < count; at++)
-        da[at] = (float)(((double)da[at] - mean - (double)unit[at] * along) * inverse);
-}
-
-/* da of one row from dh by way of the normalisation. */
-static void pull_normal(const dense_layer *made, size_t count, const float *dh, const float *unit, float inverse,
-                        float *da)
-{
-    memset(da, 0, count * sizeof *da);
-    add_products(count, dh, made->gain, da);
-    const double mean = sum_row(count, da) / (double)count, along = sum_products(count, da, unit) / (double)count;
-    put_unit_pull(count, unit, mean, along, (double)inverse, da);
 }
 
 /* dz in place of z of one row, from da, which is overwritten. */
@@ -339,10 +288,10 @@ static void pull_activation(const dense_layer *made, size_t outputs, float *da, 
     memcpy(z, da, outputs * sizeof *z);
 }
 
-/* dz of a tile, whose dh are there, and what goes on to the layers before and to dx. pulled: whether later layers have
- * written to the dh of all before this one; they are added to, else written. */
-static void pull_tile(const layer_stack *stack, layer_workspace *workspace, size_t layer, size_t begin, size_t rows,
-                      bool pulled, float *before, size_t before_stride)
+/* dz of a tile, whose dh are there, and what goes on by connections. pulled: whether later layers have written to the
+ * dh of all before this one; they are added to, else written. */
+static void pull_rows(const layer_stack *stack, layer_workspace *workspace, size_t layer, size_t begin, size_t rows,
+                      bool pulled)
 {
     const dense_layer *made = &stack->layers.layers[layer];
     kept_layer *at = &workspace->layers[layer];
@@ -352,23 +301,32 @@ static void pull_tile(const layer_stack *stack, layer_workspace *workspace, size
         for (size_t unit = 0; at->kept && workspace->training && unit < at->outputs; unit++)
             dh[unit] = at->kept[row * at->outputs + unit] ? dh[unit] * scale : 0.0f;
         if (at->unit)
-            pull_normal(made, at->outputs, dh, at->unit + row * at->outputs, at->inverse[row], da);
+            layer_norm_backward(at->outputs, made->gain, dh, at->unit + row * at->outputs, at->inverse[row], da);
         pull_activation(made, at->outputs, da, at->z + row * at->columns);
     }
     const float *dz = at->z + begin * at->columns;
     void (*const give)(size_t, size_t, const float *, size_t, float *, size_t) = pulled ? add_rows : copy_rows;
     for (size_t earlier = 0; made->connected && earlier < layer; earlier++)
         give(rows, at->columns, dz, at->columns, workspace->layers[earlier].dh + begin * at->columns, at->columns);
-    if (!before)
-        return;
-    pulled = layer > 0 && (pulled || made->connected);
-    if (made->weights.values)
-        tile_product(false, true, rows, at->inputs, at->columns, dz, at->columns, made->weights.values, at->columns,
-                     pulled ? 1.0f : 0.0f, before, before_stride);
-    else if (pulled)
-        add_rows(rows, at->columns, dz, at->columns, before, before_stride);
+}
+
+/* What goes on through W to a tile of the layer before or of dx: `width` inputs from `first` on. adds: to what is
+ * there.
+ */
+static void pull_inputs(const layer_stack *stack, const layer_workspace *workspace, size_t layer, size_t begin,
+                        size_t rows, size_t first, size_t width, bool adds, float *before, size_t stride)
+{
+    const float *weights = stack->layers.layers[layer].weights.values;
+    const kept_layer *at = &workspace->layers[layer];
+    const float *dz = at->z + begin * at->columns;
+    float *to = before + first;
+    if (weights)
+        tile_product(false, true, rows, width, at->columns, dz, at->columns, weights + first * at->columns, at->columns,
+                     adds ? 1.0f : 0.0f, to, stride);
+    else if (adds)
+        add_rows(rows, width, dz + first, at->columns, to, stride);
     else
-        copy_rows(rows, at->columns, dz, at->columns, before, before_stride);
+        copy_rows(rows, width, dz + first, at->columns, to, stride);
 }
 
 /* dz of all layers and dx of a tile. */
@@ -384,8 +342,38 @@ static void pull_layers(const layer_stack *stack, layer_workspace *workspace, si
         if (layer + 1 == layers)
             copy_rows(rows, at->outputs, d_out, d_stride, at->dh + begin * at->outputs, at->outputs);
         float *before = layer ? workspace->layers[layer - 1].dh + begin * at->inputs : dx;
-        pull_tile(stack, workspace, layer, begin, rows, pulled, before, layer ? at->inputs : dx_stride);
+        pull_rows(stack, workspace, layer, begin, rows, pulled);
         pulled |= stack->layers.layers[layer].connected;
+        if (before)
+            pull_inputs(stack, workspace, layer, begin, rows, 0, at->inputs, layer > 0 && pulled, before,
+                        layer ? at->inputs : dx_stride);
+    }
+}
+
+/* The same of all rows together, as forward_few. */
+static void pull_few(const layer_stack *stack, layer_workspace *workspace, const float *d_out, size_t d_stride,
+                     int threads, float *dx, size_t dx_stride)
+{
+    const size_t count = workspace->count, layers = workspace->layer_count;
+    bool pulled = false;
+    (void)threads; /* without OpenMP */
+    for (size_t layer = layers; layer-- > 0;) {
+        const kept_layer *at = &workspace->layers[layer];
+        float *before = layer ? workspace->layers[layer - 1].dh : dx;
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+        for (size_t row = 0; row < count; row++) {
+            if (layer + 1 == layers)
+                memcpy(at->dh + row * at->outputs, d_out + row * d_stride, at->outputs * sizeof *d_out);
+            pull_rows(stack, workspace, layer, row, 1, pulled);
+        }
+        pulled |= stack->layers.layers[layer].connected;
+        const size_t most = piece_of(at->inputs, MOST_COLUMNS), pieces = before ? pieces_of(at->inputs, most) : 0;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+        for (size_t piece = 0; piece < pieces; piece++) {
+            const size_t first = piece * most, left = at->inputs - first;
+            pull_inputs(stack, workspace, layer, 0, count, first, left < most ? left : most, layer > 0 && pulled,
+                        before, layer ? at->inputs : dx_stride);
+        }
     }
 }
 
@@ -438,8 +426,11 @@ void layer_backward(const layer_stack *stack, layer_workspace *workspace, const 
         first[layer + 1] = first[layer] + 1 + (weights ? blocks : 0);
     }
     const int saved = threads_serial_blas_begin();
+    const bool few = count <= FEW_ROWS && workspace->layer_count > 0;
+    if (few)
+        pull_few(stack, workspace, d_out, d_stride, threads, dx, dx_stride);
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
-    for (size_t tile = 0; tile < tiles; tile++) {
+    for (size_t tile = 0; tile < (few ? 0 : tiles); tile++) {
         const size_t begin = tile * tile_rows, rows = count - begin < tile_rows ? count - begin : tile_rows;
         pull_layers(stack, workspace, begin, rows, d_out + begin * d_stride, d_stride,
                     dx ? dx + begin * dx_stride : NULL, dx_stride);

@@ -92,6 +92,15 @@ static void draw_layer(uint64_t seed, unsigned number, size_t layer, const dense
         at->gain[unit] = 1.0f;
 }
 
+/* Zeros in large pages, as optimisers go over them with each batch. */
+static topn_status allocate_values(topn_context *context, size_t count, float **out)
+{
+    const topn_status status = ALLOCATE_TABLE(context, count, out);
+    if (status == TOPN_OK)
+        memset(*out, 0, count * sizeof **out);
+    return status;
+}
+
 topn_status layer_stack_create(topn_context *context, size_t inputs, const layer_form *forms, size_t count,
                                unsigned number, layer_stack **out)
 {
@@ -102,7 +111,7 @@ topn_status layer_stack_create(topn_context *context, size_t inputs, const layer
     stack->parameters = count_parameters(inputs, forms, count);
     stack->seed = context->seed;
     stack->number = number;
-    TRY(ALLOCATE_ZEROED(context, stack->parameters, &stack->values));
+    TRY(allocate_values(context, stack->parameters, &stack->values));
     stack->layers = (network_layers){.inputs = inputs, .layer_count = count, .scale = 1.0};
     float *values = stack->values;
     for (size_t layer = 0; layer < count; layer++) {
@@ -123,7 +132,7 @@ topn_status layer_stack_create_state(topn_context *context, const optimizer *by,
 {
     topn_status status = TOPN_OK;
     for (int array = 0; array < by->arrays; array++)
-        TRY(ALLOCATE_ZEROED(context, stack->parameters, &stack->state[array]));
+        TRY(allocate_values(context, stack->parameters, &stack->state[array]));
 done:
     return status;
 }
@@ -180,7 +189,7 @@ topn_status layer_gradients_create(topn_context *context, const layer_stack *sta
     layer_gradients *gradients = NULL;
     *out = NULL;
     TRY(ALLOCATE_ZEROED(context, 1, &gradients));
-    TRY(ALLOCATE_ZEROED(context, stack->parameters, &gradients->values));
+    TRY(allocate_values(context, stack->parameters, &gradients->values));
     gradients->parameters = stack->parameters;
     *out = gradients;
     return TOPN_OK;
