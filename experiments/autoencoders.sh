@@ -8,7 +8,7 @@
 #   experiments/autoencoders.sh DATA METHOD OPTION…       one row, such as: mult-vae --batch 100 --beta 0.3
 #
 # Each row takes the setting that is best by NDCG@100 on the validation users, out of a few that stand here: ridges of the
-# linear models and of mult-dae, β of mult-vae, γ of recvae, widths of hvamp. Sweeps end by early stopping on the same users. READER="--min-weight 4" takes
+# linear models and of mult-dae, latent values of mult-vae, γ of recvae, widths of hvamp. Sweeps end by early stopping on the same users. READER="--min-weight 4" takes
 # ratings of 4 and more as events; BATCH is the autoencoders' (100: small data give few steps else), SWEEPS their most
 # (200). Settings: experiments/lib.bash; PART is test here.
 PART=${PART:-test}
@@ -20,6 +20,7 @@ begin autoencoders
 prepare "$data"
 batch=${BATCH:-100} sweeps=${SWEEPS:-200}
 iterated=(--validate "$split/validation" --sweeps "$sweeps" --patience 10)
+averaged=("${iterated[@]}" --average 0.9)
 
 # value_of MODEL: NDCG@100 on the validation users.
 value_of() {
@@ -60,9 +61,10 @@ judge l2 "100 200 500 1000" ease
 judge l2 "100 200 500 1000" chol
 judge l2 "0.001 0.003 0.01" ials "${iterated[@]}" --factors 128
 judge l2 "200 300 500" slim
-judge l2 "0.00004 0.0001" mult-dae "${iterated[@]}" --batch $((batch / 2)) --dropout 0.6
-judge beta "0.05 0.2" mult-vae "${iterated[@]}" --batch "$batch" --anneal-steps 4000 --dropout 0.7 --hidden 2000 --latent 400
-judge hidden "50 100" hvamp "${iterated[@]}" --batch "$batch" --anneal-steps 4000 --latent 100 --pseudo-inputs 100 --beta 0.3 \
+judge l2 "0.0001 0.0003" mult-dae "${averaged[@]}" --batch $((batch / 2)) --dropout 0.6
+judge latent "200 300" mult-vae "${averaged[@]}" --batch "$batch" --decoder linear --hidden 200,200 --beta 0.05 --anneal-steps 4000 \
+    --dropout 0.6 --l2 0.0001
+judge hidden "50 100" hvamp "${averaged[@]}" --batch "$batch" --anneal-steps 4000 --latent 100 --pseudo-inputs 100 --beta 0.3 \
     --learning-rate 0.002
-judge beta-per-event "0.003 0.005 0.01" recvae "${iterated[@]}" --batch "$batch"
+judge beta-per-event "0.003 0.005 0.01" recvae "${averaged[@]}" --batch "$batch"
 judge "" once autorec "${iterated[@]}"
