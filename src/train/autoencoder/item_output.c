@@ -25,6 +25,7 @@ enum {
     MOST_BLOCKS = 16,
     MOST_GRADIENTS = 1 << 18, /* floats, which stay in the cache until they are stepped along */
     LEAST_STEP = 16,
+    MOST_STEP = 640,
 };
 
 static size_t block_of(uint64_t items)
@@ -36,7 +37,10 @@ static size_t block_of(uint64_t items)
 /* Rows that are stepped at once, an even share of a block. */
 static size_t step_of(size_t block, size_t width)
 {
-    const size_t fit = MOST_GRADIENTS / width, most = fit < LEAST_STEP ? LEAST_STEP : fit,
+    const size_t fit = MOST_GRADIENTS / width,
+                 most = fit < LEAST_STEP  ? LEAST_STEP
+                        : fit > MOST_STEP ? MOST_STEP
+                                          : fit,
                  pieces = (block + most - 1) / most;
     return (block + pieces - 1) / pieces;
 }
