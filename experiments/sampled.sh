@@ -13,6 +13,7 @@
 #   FACTORS    dimensions of the embeddings         (64; bias: 32)
 #   NEGATIVES  m of the softmax rows                (32)
 #   MS         values of m that bias compares       ("1 4 16 64 256")
+#   SAMPLERS   samplers that bias compares          (all six: "uniform popularity two-pass kernel fourier in-batch")
 #   BETAS      values of β                          ("0 0.25 0.5 0.75 1")
 #   SAMPLED    options of every row                 ("--l2 0.002 --learning-rate 0.05")
 #   TARGET     share of the first row's best NDCG that sweeps and seconds are counted to (0.99)
@@ -116,7 +117,7 @@ compare_bias() {
     learn truth --loss softmax --sampler all || exit 1
     table table.tsv sampler m KL variation overlap@20 NDCG@20 seconds
     row all - 0 0 1 "$(digits "$ndcg")" "$(digits "$seconds")"
-    for sampler in uniform popularity two-pass kernel fourier in-batch; do
+    for sampler in ${SAMPLERS:-uniform popularity two-pass kernel fourier in-batch}; do
         for m in ${MS:-1 4 16 64 256}; do
             case $sampler in
             two-pass) options=(--sampler two-pass --candidates $((4 * m)) --negatives "$m") ;;
