@@ -165,20 +165,29 @@ done:
 }
 
 /* Mean of ‖ψ − ψ̄‖² over the items, of the factors alone; 1 where they are all the same. */
-static double item_spread(const dense_matrix *psi, size_t factors)
+static topn_status item_spread(topn_context *context, const dense_matrix *psi, size_t factors, double *out)
 {
-    double spread = 0;
-    for (size_t j = 0; j < factors; j++) {
-        double sum = 0, squares = 0;
-        for (size_t item = 0; item < psi->rows; item++)
-            sum += (double)psi->values[item * psi->columns + j];
-        for (size_t item = 0; item < psi->rows; item++) {
-            const double away = (double)psi->values[item * psi->columns + j] - sum / (double)psi->rows;
-            squares += away * away;
+    topn_status status;
+    double *sum = NULL, *squares = NULL; /* [factors] each */
+    TRY(ALLOCATE_ZEROED(context, factors, &sum));
+    TRY(ALLOCATE_ZEROED(context, factors, &squares));
+    for (size_t item = 0; item < psi->rows; item++)
+        for (size_t j = 0; j < factors; j++)
+            sum[j] += (double)psi->values[item * psi->columns + j];
+    for (size_t item = 0; item < psi->rows; item++)
+        for (size_t j = 0; j < factors; j++) {
+            const double away = (double)psi->values[item * psi->columns + j] - sum[j] / (double)psi->rows;
+            squares[j] += away * away;
         }
-        spread += squares / (double)psi->rows;
-    }
-    return spread > 0 ? spread : 1;
+    *out = 0;
+    for (size_t j = 0; j < factors; j++)
+        *out += squares[j] / (double)psi->rows;
+    if (!(*out > 0))
+        *out = 1;
+done:
+    free(sum);
+    free(squares);
+    return status;
 }
 
 /* u of events to come: new items, which training left out, weigh what an item with one event weighs, the most. */
@@ -209,8 +218,11 @@ static topn_status export_encoder(topn_context *context, const alternating_probl
     out->factors = side->factors;
     out->biases = side->biases;
     out->loss = problem->loss;
-    if (problem->other_loss)
-        out->loss.l2 *= item_spread(psi, side->factors);
+    if (problem->other_loss) {
+        double spread;
+        TRY(item_spread(context, psi, side->factors, &spread));
+        out->loss.l2 *= spread;
+    }
     out->user_scale = problem->user_scale;
     out->contexts = side->entities;
     TRY(ALLOCATE_ZEROED(context, side->field_count, &out->fields));
